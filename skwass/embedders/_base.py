@@ -1,0 +1,134 @@
+"""The contract that every embedder keeps."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+import torch
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+)
+from sklearn.metrics import r2_score
+from sklearn.utils import check_random_state
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..measures import as_measures, is_collection_of_clouds
+from ..nn.readouts import euclidean_distances
+from ..ot import sample_pairs
+from ._labelling import label
+
+
+class WassersteinEmbedder(
+    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+):
+    """Base class of embedders: vectors whose distances are Wasserstein distances.
+
+    A subclass implements `fit` and `_embed`, and has the parameters `grid_shape`,
+    `support`, `ground_truth`, `n_score_pairs`, `memory`, `n_jobs` and `random_state`.
+    What follows from an embedding is here.
+    """
+
+    @abstractmethod
+    def fit(self, X, y=None):
+        """Learn the embedding from measures."""
+
+    @abstractmethod
+    def _embed(self, measures):
+        """Return float32 vectors of shape (n_measures, n_components)."""
+
+    def transform(self, X):
+        """Embed measures.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Measures, as given to `fit`.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components), float32
+            `||Z[i] - Z[j]||` is about W(X[i], X[j]), not squared. A row depends on no
+            other row.
+        """
+        check_is_fitted(self)
+        return self._embed(self._as_measures(X, reset=False))
+
+    def pairwise_distances(self, X, Y=None, *, squared=False):
+        """Predict Wasserstein distances of all pairs.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_x, n_features)
+            Measures.
+        Y : array-like of shape (n_y, n_features), default=None
+            Other measures; `X` if None.
+        squared : bool, default=False
+            Whether to return squared distances.
+
+        Returns
+        -------
+        W : ndarray of shape (n_x, n_y), float32
+            Distances between the rows of `transform`. Symmetric with a zero diagonal
+            if `Y` is None.
+
+        Notes
+        -----
+        Computed by blocks; memory beyond the result is bounded.
+        """
+        check_is_fitted(self)
+        z_x = torch.from_numpy(self._embed(self._as_measures(X, reset=False)))
+        z_y = None
+        if Y is not None:
+            z_y = torch.from_numpy(self._embed(self._as_measures(Y, reset=False)))
+        return euclidean_distances(z_x, z_y, squared).numpy()
+
+    def score(self, X, y=None):
+        """Return R2 of predicted against true distances W of pairs of `X`.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Measures, at least two; unseen ones for an honest answer.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        r2 : float
+            1 is best. `n_score_pairs` pairs, drawn with `random_state`, are labelled by
+            `ground_truth`; `memory` keeps their labels.
+        """
+        check_is_fitted(self)
+        measures = self._as_measures(X, reset=False)
+        if len(measures) < 2:
+            raise ValueError(
+                "Got X with n_samples=1, expected at least two measures: there is no "
+                "distance otherwise. Add measures."
+            )
+        rng = check_random_state(self.random_state)
+        pairs = sample_pairs(len(measures), self.n_score_pairs, rng)
+        w, _ = label(self, measures, pairs)
+        z = self._embed(measures).astype(np.float64)
+        predicted = np.linalg.norm(z[pairs[:, 0]] - z[pairs[:, 1]], axis=1)
+        return float(r2_score(w, predicted))
+
+    def _as_measures(self, X, *, reset):
+        """Check `X`, keep scikit-learn's bookkeeping of features, return measures."""
+        if is_collection_of_clouds(X):
+            self._refuse_clouds(X)
+        else:
+            # NaN, infinity and signs are checked below, where the row can be named.
+            X = validate_data(
+                self, X, reset=reset, dtype=np.float64, ensure_all_finite=False
+            )
+        return as_measures(X, grid_shape=self.grid_shape, support=self.support)
+
+    def _refuse_clouds(self, X):
+        """Raise where point clouds mean nothing to the estimator."""
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.transformer_tags.preserves_dtype = []
+        return tags

@@ -1,0 +1,175 @@
+"""Which pairs an embedder learns from, and where their labels come from."""
+
+from typing import NamedTuple
+
+import numpy as np
+from sklearn.utils.validation import check_array, check_memory
+
+from ..ot import (
+    MAX_VALIDATION_PAIRS,
+    ExactWasserstein,
+    check_pairs,
+    hold_out_measures,
+    label_pairs,
+    sample_pairs,
+)
+
+
+class LabelledPairs(NamedTuple):
+    """Pairs of measures with their distances, split into training and validation."""
+
+    pairs: np.ndarray  # (n_pairs, 2) measure numbers
+    w: np.ndarray  # (n_pairs,) distances, not squared
+    train: np.ndarray  # row numbers whose measures are both for training
+    validation: np.ndarray  # row numbers whose measures are both held out
+    n_solves: int  # how many labels had to be computed
+
+
+def label(embedder, measures, pairs, *, deadline=None, on_chunk=None):
+    """Label pairs by the ground truth of an embedder, through its `memory`.
+
+    Returns
+    -------
+    w : ndarray of shape (<= n_pairs,)
+        Distances of the first pairs; of all of them without a deadline.
+    n_solves : int
+        How many of them were not in `memory`.
+    """
+    ground_truth = embedder.ground_truth
+    if isinstance(ground_truth, str):
+        ground_truth = ExactWasserstein()
+    settings = {"n_jobs": embedder.n_jobs, "deadline": deadline, "on_chunk": on_chunk}
+    if deadline is not None:
+        # Fewer labels than pairs may come back: not to be remembered.
+        w = label_pairs(measures, measures, pairs, ground_truth, **settings).w
+        return w, len(w)
+    cached = check_memory(embedder.memory).cache(label_pairs, ignore=list(settings))
+    arguments = (measures, measures, pairs, ground_truth)
+    known = cached.check_call_in_cache(*arguments, **settings)
+    return cached(*arguments, **settings).w, 0 if known else len(pairs)
+
+
+def choose_pairs(n_measures, n_pairs, fraction, rng):
+    """Draw the pairs to label and the measures to hold out.
+
+    Both ends of a pair are on one side, so no label is wasted.
+
+    Parameters
+    ----------
+    n_measures, n_pairs : int
+        Measures to draw from, pairs to draw for training.
+    fraction : float
+        Share of the measures to hold out; none, where that is fewer than two. As large
+        a share of pairs again is drawn among them, up to `MAX_VALIDATION_PAIRS`.
+    rng : numpy.random.RandomState
+        Source of randomness.
+
+    Returns
+    -------
+    pairs : ndarray of int of shape (n_drawn, 2)
+        In random order.
+    held_out : ndarray of bool of shape (n_measures,)
+    """
+    n_held_out = int(fraction * n_measures)
+    held_out = np.zeros(n_measures, dtype=bool)
+    if n_held_out > 1 and n_measures - n_held_out > 1:
+        held_out[rng.permutation(n_measures)[:n_held_out]] = True
+    n_validation = min(MAX_VALIDATION_PAIRS, int(np.ceil(fraction * n_pairs)))
+    pairs = []
+    for side, n_side in ((~held_out, n_pairs), (held_out, n_validation)):
+        members = np.flatnonzero(side)
+        pairs.append(members[sample_pairs(len(members), n_side, rng)])
+    return rng.permutation(np.concatenate(pairs)), held_out
+
+
+def check_labels(pairs, distances, n_measures):
+    """Check labels given by a user.
+
+    Parameters
+    ----------
+    pairs : array-like of int of shape (n_pairs, 2), or None
+        Measure numbers; all pairs of a matrix of distances if None.
+    distances : array-like of shape (n_pairs,) or (n_measures, n_measures)
+        W, not squared.
+    n_measures : int
+        Number of measures.
+
+    Returns
+    -------
+    pairs : ndarray of int of shape (n_pairs, 2)
+    w : ndarray of shape (n_pairs,)
+    """
+    if distances is None:
+        raise ValueError(
+            "Got pairs without distances, expected both. Leave both out to have pairs "
+            "drawn and labelled."
+        )
+    w = check_array(
+        distances, dtype=np.float64, ensure_2d=False, input_name="distances"
+    )
+    if pairs is None:
+        if w.shape != (n_measures, n_measures):
+            raise ValueError(
+                f"Got distances of shape {w.shape} without pairs, expected "
+                f"({n_measures}, {n_measures}). Pass the pairs that they belong to."
+            )
+        pairs = np.column_stack(np.triu_indices(n_measures, k=1))
+        w = w[pairs[:, 0], pairs[:, 1]]
+    pairs = check_pairs(pairs, n_measures, n_measures)
+    if w.shape != (len(pairs),):
+        raise ValueError(
+            f"Got distances of shape {w.shape}, expected ({len(pairs)},), one a pair. "
+            "Give them in the order of pairs."
+        )
+    if w.min() < 0:
+        raise ValueError(
+            f"Got distances[{int(w.argmin())}]={w.min():g}, expected W >= 0. Clip "
+            "rounding errors with np.maximum(distances, 0)."
+        )
+    return pairs, w
+
+
+def obtain_labels(
+    embedder, measures, pairs, distances, fraction, rng, reporter, deadline
+):
+    """Return labelled pairs, given by the user or drawn, split by measures.
+
+    Parameters
+    ----------
+    embedder : TrainedEmbedder
+        For its `n_pairs`, `ground_truth`, `memory` and `n_jobs`.
+    measures : Histograms or PointClouds
+        Training data.
+    pairs, distances : array-like or None
+        Given by the user.
+    fraction : float
+        Share of the measures to hold out; 0 for none.
+    rng : numpy.random.RandomState
+        Draws.
+    reporter : FitReporter
+        Told of labels as they come.
+    deadline : float or None
+        When to stop labelling.
+
+    Returns
+    -------
+    labelled : LabelledPairs
+        Without a pair on either side of the split, all are for training.
+    """
+    if pairs is None and distances is None:
+        pairs, held_out = choose_pairs(len(measures), embedder.n_pairs, fraction, rng)
+        on_chunk = reporter.begin_labels(len(pairs))
+        w, n_solves = label(
+            embedder, measures, pairs, deadline=deadline, on_chunk=on_chunk
+        )
+        reporter.end_labels()
+        pairs = pairs[: len(w)]
+    else:
+        pairs, w = check_labels(pairs, distances, len(measures))
+        held_out = hold_out_measures(pairs, len(measures), fraction, rng)
+        n_solves = 0
+    n_ends = held_out[pairs].sum(axis=1)
+    train, validation = np.flatnonzero(n_ends == 0), np.flatnonzero(n_ends == 2)
+    if not (len(train) and len(validation)):
+        train, validation = np.arange(len(pairs)), np.arange(0)
+    return LabelledPairs(pairs, w, train, validation, n_solves)

@@ -1,0 +1,70 @@
+"""What `fit` tells the world while it runs: scikit-learn callbacks and prints."""
+
+from ..ot import CHUNK_SIZE
+
+
+class FitReporter:
+    """Reports one fit: a task for the labels, a task for training.
+
+    Parameters
+    ----------
+    estimator : TrainedEmbedder
+        Its callbacks are called, its `verbose` decides about prints.
+    """
+
+    def __init__(self, estimator):
+        self.estimator = estimator
+        self.root = estimator._init_callback_context(max_subtasks=2)
+        self.root.call_on_fit_task_begin(estimator=estimator)
+        self.tasks = []
+
+    def begin_labels(self, n_pairs):
+        """Open the task of labelling and return what to call after each chunk."""
+        self._print(f"labelling {n_pairs} pairs")
+        self._open(self.root, "label", max_subtasks=-(-n_pairs // CHUNK_SIZE))
+        return self._label_chunk
+
+    def _label_chunk(self):
+        self._open(self.tasks[-1], "chunk")
+        self._close()
+
+    def end_labels(self):
+        """Close the task of labelling."""
+        self._close()
+
+    def begin_training(self, max_iter):
+        """Open the task of training."""
+        self._open(self.root, "train", max_subtasks=max_iter)
+
+    def begin_epoch(self):
+        """Open the task of one epoch."""
+        self._open(self.tasks[-1], "epoch")
+
+    def end_epoch(self, number, loss, score):
+        """Close the task of one epoch; return whether a callback wants to stop."""
+        validation = "" if score is None else f", validation R2 {score:.5f}"
+        self._print(f"epoch {number + 1}: loss {loss:.3e}{validation}")
+        attributes = self.estimator._fitted_attributes
+        return self._close(reconstruction_attributes=attributes)
+
+    def end_training(self, stopped_by):
+        """Close the task of training and the whole fit."""
+        self._print(f"stopped by {stopped_by}")
+        self._close()
+        self.root.call_on_fit_task_end(
+            estimator=self.estimator,
+            reconstruction_attributes=self.estimator._fitted_attributes,
+        )
+
+    def _open(self, parent, name, max_subtasks=0):
+        task = parent.subcontext(name, max_subtasks=max_subtasks)
+        task.call_on_fit_task_begin(estimator=self.estimator)
+        self.tasks.append(task)
+
+    def _close(self, **details):
+        task = self.tasks.pop()
+        return task.call_on_fit_task_end(estimator=self.estimator, **details)
+
+    def _print(self, message):
+        if self.estimator.verbose:
+            print(f"[{type(self.estimator).__name__}] {message}", flush=True)

@@ -1,0 +1,245 @@
+"""What embedders have in common that train a network on labelled pairs."""
+
+import copy
+import time
+from abc import abstractmethod
+from numbers import Integral, Real
+
+import numpy as np
+import torch
+from sklearn.base import _fit_context
+from sklearn.callback import CallbackSupportMixin
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+
+from ..nn.devices import resolve_device
+from ..nn.pairs import PairBatches
+from ..nn.train import TrainingOptions, make_optimizer, train, train_epoch
+from ._base import WassersteinEmbedder
+from ._labelling import obtain_labels
+from ._reporting import FitReporter
+
+
+class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
+    """Base class of embedders that train a torch module on labelled pairs.
+
+    A subclass says how to make its network, what that minimises and how it is scored:
+    `_make_module`, `_objective` and `_validation_score`. The module has a buffer
+    `scale`, in units of which it is trained.
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left")],
+        "ground_truth": [StrOptions({"exact"}), HasMethods(["solve"])],
+        "n_pairs": [Interval(Integral, 1, None, closed="left")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_time": [Interval(Real, 0, None, closed="neither"), None],
+        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "weight_decay": [Interval(Real, 0, None, closed="left")],
+        "max_grad_norm": [Interval(Real, 0, None, closed="neither")],
+        "early_stopping": ["boolean"],
+        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "warm_start": ["boolean"],
+        "n_score_pairs": [Interval(Integral, 1, None, closed="left")],
+        "memory": [str, HasMethods(["cache"]), None],
+        "device": [str],
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    @abstractmethod
+    def _make_module(self, measures, generator):
+        """Return an untrained module on the CPU, its fixed parts fitted to measures."""
+
+    @abstractmethod
+    def _objective(self, measures, device):
+        """Return `loss(module, batch)` over training measures."""
+
+    @abstractmethod
+    def _validation_score(self, measures, pairs, w, device):
+        """Return `score(module)` over pairs of held-out measures."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, pairs=None, distances=None):
+        """Label pairs of measures, or take given labels, and train on them.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Measures, at least two.
+        y : None
+            Ignored.
+        pairs : array-like of int of shape (n_pairs, 2), default=None
+            Rows of `X` whose distances are known. If None and `distances` too,
+            `n_pairs` pairs are drawn and labelled by `ground_truth`.
+        distances : array-like of shape (n_pairs,), default=None
+            W of `pairs`, not squared; or of all pairs, as a matrix of shape
+            (n_samples, n_samples), with `pairs` None.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        start = time.monotonic()
+        self._device(for_training=True)
+        measures = self._check_several(X, reset=True)
+        rng, generator = self._randomness(0)
+        reporter = FitReporter(self)
+        labelled = obtain_labels(
+            self,
+            measures,
+            pairs,
+            distances,
+            self.validation_fraction if self.early_stopping else 0.0,
+            rng,
+            reporter,
+            self._deadline(start, share=0.5),
+        )
+        if not (self.warm_start and hasattr(self, "module_")):
+            self._start(measures, labelled, generator)
+        self._train(measures, labelled, generator, reporter, self._deadline(start))
+        return self
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, *, pairs=None, distances=None):
+        """Train for one epoch on pairs of these measures, from where training stands.
+
+        The learning rate is constant, nothing is held out, and the first call decides
+        the scale of inputs and labels: give it a fair sample.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Measures, at least two.
+        y : None
+            Ignored.
+        pairs : array-like of int of shape (n_pairs, 2), default=None
+            As in `fit`.
+        distances : array-like of shape (n_pairs,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        device = self._device(for_training=True)
+        is_first = not hasattr(self, "module_")
+        measures = self._check_several(X, reset=is_first)
+        rng, generator = self._randomness(0 if is_first else self.n_iter_)
+        reporter = FitReporter(self)
+        labelled = obtain_labels(
+            self, measures, pairs, distances, 0.0, rng, reporter, None
+        )
+        if is_first:
+            self._start(measures, labelled, generator)
+        module, options = self.module_.to(device), self._options(None)
+        optimizer = make_optimizer(module, options)
+        if hasattr(self, "_optimizer_state"):
+            optimizer.load_state_dict(self._optimizer_state)
+        batches = self._batches(labelled, device)
+        loss = self._objective(measures, device)
+        reporter.begin_training(1)
+        reporter.begin_epoch()
+        mean_loss = train_epoch(module, batches, loss, optimizer, options, generator)
+        self.loss_curve_.append(mean_loss)
+        self._optimizer_state = optimizer.state_dict()
+        self.n_iter_ += 1
+        self.n_pairs_, self.n_solves_ = len(labelled.w), labelled.n_solves
+        reporter.end_epoch(self.n_iter_ - 1, mean_loss, None)
+        reporter.end_training("max_iter")
+        return self
+
+    def _check_several(self, X, *, reset):
+        measures = self._as_measures(X, reset=reset)
+        if len(measures) < 2:
+            raise ValueError(
+                "Got X with n_samples=1, expected at least two measures: one alone has "
+                "no distances to learn. Add measures."
+            )
+        return measures
+
+    def _randomness(self, n_iter):
+        """Return generators of numpy and torch for a fit that starts after `n_iter`."""
+        seeds = check_random_state(self.random_state).randint(
+            2**31 - 1, size=n_iter + 1
+        )
+        rng = np.random.RandomState(seeds[-1])
+        return rng, torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
+
+    def _deadline(self, start, share=1.0):
+        return None if self.max_time is None else start + share * self.max_time
+
+    def _device(self, *, for_training=False):
+        return resolve_device(self.device, for_training=for_training)
+
+    def _options(self, deadline):
+        return TrainingOptions(
+            max_iter=self.max_iter,
+            learning_rate=self.learning_rate,
+            weight_decay=self.weight_decay,
+            max_grad_norm=self.max_grad_norm,
+            n_iter_no_change=self.n_iter_no_change,
+            tol=self.tol,
+            deadline=deadline,
+        )
+
+    def _start(self, measures, labelled, generator):
+        """Make the module and what grows with training."""
+        self.module_ = self._make_module(measures, generator)
+        scale = float(np.sqrt(np.mean(labelled.w[labelled.train] ** 2)))
+        self.module_.scale.fill_(scale or 1.0)
+        self.module_.eval()
+        self.loss_curve_, self.validation_scores_ = [], []
+        self.n_iter_ = 0
+        self._n_features_out = self.n_components
+        self.__dict__.pop("_optimizer_state", None)
+
+    def _batches(self, labelled, device):
+        scale = float(self.module_.scale)
+        pairs, w = labelled.pairs[labelled.train], labelled.w[labelled.train]
+        w_sq = torch.from_numpy(np.square(w / scale)).float()
+        return PairBatches(torch.from_numpy(pairs), w_sq, self.batch_size, device)
+
+    def _train(self, measures, labelled, generator, reporter, deadline):
+        device = self._device(for_training=True)
+        module = self.module_.to(device)
+        validate = None
+        if len(labelled.validation):
+            pairs, w = (
+                labelled.pairs[labelled.validation],
+                labelled.w[labelled.validation] / float(module.scale),
+            )
+            validate = self._validation_score(measures, pairs, w, device)
+        reporter.begin_training(self.max_iter)
+        result = train(
+            module,
+            self._batches(labelled, device),
+            self._objective(measures, device),
+            validate,
+            self._options(deadline),
+            generator,
+            reporter,
+        )
+        self.loss_curve_ += result.loss_curve
+        self.validation_scores_ += result.validation_scores
+        self.n_iter_ += len(result.loss_curve)
+        self.n_pairs_, self.n_solves_ = len(labelled.w), labelled.n_solves
+        self.stopped_by_ = result.stopped_by
+        reporter.end_training(result.stopped_by)
+
+    def _fitted_attributes(self):
+        """Return what a callback needs to use the estimator in mid-fit."""
+        return {"module_": self.module_, "n_iter_": self.n_iter_}
+
+    def __getstate__(self):
+        # A model trained on a GPU opens where there is none.
+        state = super().__getstate__()
+        if "module_" in state:
+            state = {**state, "module_": copy.deepcopy(state["module_"]).cpu()}
+        return state

@@ -1,0 +1,42 @@
+"""Modules with weights drawn from a given generator; the global one is not touched."""
+
+import math
+from collections.abc import Callable
+
+import torch
+from torch import nn
+
+
+def build(factory: Callable[[], nn.Module], generator: torch.Generator) -> nn.Module:
+    """Make a module on the CPU without a draw from torch's global generator.
+
+    Parameters
+    ----------
+    factory : callable
+        Makes the module; called under the meta device, so it may not read tensors.
+    generator : torch.Generator
+        Source of the initial weights.
+
+    Returns
+    -------
+    module : nn.Module
+    """
+    with torch.device("meta"):
+        module = factory()
+    module.to_empty(device="cpu")
+    for layer in module.modules():
+        _initialize(layer, generator)
+    return module
+
+
+def _initialize(layer: nn.Module, generator: torch.Generator) -> None:
+    """Draw the weights as torch's own layers do: uniform in +-1 / sqrt(fan in)."""
+    if isinstance(layer, nn.Linear | nn.Conv2d):
+        bound = 1 / math.sqrt(layer.weight[0].numel())
+        nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
+        nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    elif any(True for _ in layer.parameters(recurse=False)):
+        raise NotImplementedError(
+            f"Got a layer of type {type(layer).__name__}, expected Linear or Conv2d. "
+            "Say in skwass.nn.initialization how to draw its weights."
+        )

@@ -1,0 +1,111 @@
+"""The siamese network of DWE, its objective and its validation score.
+
+References: [DWE] Courty, Flamary, Ducoffe (2018). Learning Wasserstein Embeddings.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from .losses import (
+    kl_reconstruction,
+    sqrt_sparsity,
+    squared_distance_regression,
+    squared_distances,
+)
+from .pairs import PairBatch
+
+
+class Siamese(nn.Module):
+    """Encoder and optional decoder, trained in units of `scale`.
+
+    Labels are divided by the square of `scale` before training, and embeddings
+    multiplied by it afterwards, so that callers see the units of their data.
+
+    Parameters
+    ----------
+    inputs : StandardInput
+        Fixed first layer; `encoder` sees its output.
+    encoder : nn.Module
+        [B, n_bins] -> [B, k].
+    decoder : nn.Module or None
+        [B, k] -> log-probabilities [B, n_bins].
+    """
+
+    scale: Tensor
+
+    def __init__(
+        self, inputs: nn.Module, encoder: nn.Module, decoder: nn.Module | None
+    ) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.encoder = encoder
+        self.decoder = decoder
+        self.register_buffer("scale", torch.empty(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Embed masses in the units of the data: [B, n_bins] -> [B, k]."""
+        return self.encoder(self.inputs(x)) * self.scale
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        """Decode embeddings in the units of the data: [B, k] -> masses [B, n_bins]."""
+        return self.decoder(z / self.scale).exp()
+
+
+@dataclass(frozen=True)
+class DWEObjective:
+    """The loss of [DWE], eq. 2 with the sparsity of section 4.1, on a batch of pairs.
+
+    Parameters
+    ----------
+    features : Tensor [N, n_bins]
+        Training data after `Siamese.inputs`.
+    masses : Tensor [N, n_bins]
+        The same data, to reconstruct.
+    reconstruction_weight, sparsity_weight : float
+        Factors of the two decoder terms; the regression has factor 1.
+    """
+
+    features: Tensor
+    masses: Tensor
+    reconstruction_weight: float
+    sparsity_weight: float
+
+    def __call__(self, model: Siamese, batch: PairBatch) -> Tensor:
+        z = model.encoder(self.features[batch.measures])  # [U, k]
+        loss = squared_distance_regression(z[batch.left], z[batch.right], batch.w2_sq)
+        if model.decoder is not None:
+            log_q = model.decoder(z[batch.decoded])  # [V, n_bins]
+            p = self.masses[batch.measures[batch.decoded]]
+            loss = loss + self.reconstruction_weight * kl_reconstruction(log_q, p)
+            loss = loss + self.sparsity_weight * sqrt_sparsity(log_q)
+        return loss
+
+
+@dataclass(frozen=True)
+class ValidationScore:
+    """R2 of the distances of held-out measures, predicted against true.
+
+    Parameters
+    ----------
+    features : Tensor [V, n_bins]
+        Held-out measures after `Siamese.inputs`.
+    pairs : Tensor [P, 2]
+        Rows of `features`.
+    w : Tensor [P]
+        True distances, in units of `scale`, not squared.
+    """
+
+    features: Tensor
+    pairs: Tensor
+    w: Tensor
+
+    @torch.inference_mode()
+    def __call__(self, model: Siamese) -> float:
+        z = torch.cat([model.encoder(x) for x in self.features.split(4096)])
+        left, right = self.pairs.unbind(1)
+        error = squared_distances(z[left], z[right]).sqrt() - self.w
+        variance = (self.w - self.w.mean()).square().mean()
+        # Equal distances have no variance to explain; the order of scores survives.
+        return float(1 - error.square().mean() / variance.clamp_min(1e-12))

@@ -1,0 +1,222 @@
+"""The one training loop. It knows batches, a loss and a validation score."""
+
+import copy
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple, Protocol
+
+import torch
+from torch import Tensor, nn
+
+WARM_UP = 0.1  # share of the schedule during which the learning rate rises
+
+
+class Batches(Protocol):
+    """What the loop needs of training data."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, generator: torch.Generator) -> Iterator: ...
+
+
+class Reporter(Protocol):
+    """What the loop tells of its progress."""
+
+    def begin_epoch(self) -> None: ...
+
+    def end_epoch(self, number: int, loss: float, score: float | None) -> bool: ...
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How to train.
+
+    Parameters
+    ----------
+    max_iter : int
+        Epochs.
+    learning_rate : float
+        Peak of the one-cycle schedule.
+    weight_decay : float
+        Of AdamW.
+    max_grad_norm : float
+        Gradients are clipped to this norm.
+    n_iter_no_change : int
+        Epochs without a better validation score before training stops.
+    tol : float
+        By how much a score must be better to count.
+    deadline : float or None
+        Value of `time.monotonic()` to finish by. The schedule is compressed so that it
+        ends there.
+    """
+
+    max_iter: int
+    learning_rate: float
+    weight_decay: float
+    max_grad_norm: float
+    n_iter_no_change: int
+    tol: float
+    deadline: float | None = None
+
+
+class TrainingResult(NamedTuple):
+    """What training leaves besides the weights of the model."""
+
+    loss_curve: list[float]  # mean training loss of each epoch
+    validation_scores: list[float]  # empty without validation
+    stopped_by: str  # "max_iter", "max_time", "early_stopping" or "callback"
+
+
+def one_cycle(progress: float) -> float:
+    """Learning rate over its peak: a linear rise, then half a cosine to zero."""
+    if progress < WARM_UP:
+        return 0.04 + 0.96 * progress / WARM_UP
+    return 0.5 * (1 + math.cos(math.pi * (progress - WARM_UP) / (1 - WARM_UP)))
+
+
+def make_optimizer(model: nn.Module, options: TrainingOptions) -> torch.optim.AdamW:
+    """Return AdamW over the weights of a model."""
+    return torch.optim.AdamW(
+        model.parameters(), lr=options.learning_rate, weight_decay=options.weight_decay
+    )
+
+
+def train(
+    model: nn.Module,
+    batches: Batches,
+    loss: Callable[[nn.Module, NamedTuple], Tensor],
+    validate: Callable[[nn.Module], float] | None,
+    options: TrainingOptions,
+    generator: torch.Generator,
+    reporter: Reporter,
+) -> TrainingResult:
+    """Train a model in place on the one-cycle schedule and keep its best weights.
+
+    Parameters
+    ----------
+    model : nn.Module
+        Trained in place. With `validate`, ends with the weights that scored best.
+    batches : Batches
+        Has a length and `epoch(generator)`, an iterator over batches.
+    loss : callable
+        `loss(model, batch)` gives the scalar to minimise.
+    validate : callable or None
+        `validate(model)` gives a score, higher is better.
+    options : TrainingOptions
+        How.
+    generator : torch.Generator
+        Shuffles.
+    reporter : Reporter
+        Told of each epoch; may answer that training shall stop.
+
+    Returns
+    -------
+    result : TrainingResult
+    """
+    optimizer = make_optimizer(model, options)
+    clock = _Clock(options.max_iter * len(batches), options.deadline)
+    best = _BestWeights(model, options)
+    losses, scores = [], []
+    stopped_by = "max_iter"
+    for number in range(options.max_iter):
+        reporter.begin_epoch()
+        losses.append(
+            train_epoch(model, batches, loss, optimizer, options, generator, clock)
+        )
+        if validate is not None:
+            scores.append(validate(model))
+            best.update(scores[-1])
+        if reporter.end_epoch(number, losses[-1], scores[-1] if scores else None):
+            stopped_by = "callback"
+        elif best.is_stale:
+            stopped_by = "early_stopping"
+        elif clock.is_over:
+            stopped_by = "max_time"
+        if stopped_by != "max_iter":
+            break
+    best.restore()
+    return TrainingResult(losses, scores, stopped_by)
+
+
+def train_epoch(
+    model: nn.Module,
+    batches: Batches,
+    loss: Callable[[nn.Module, NamedTuple], Tensor],
+    optimizer: torch.optim.Optimizer,
+    options: TrainingOptions,
+    generator: torch.Generator,
+    clock: "_Clock | None" = None,
+) -> float:
+    """Pass once over the batches and return the mean loss.
+
+    Without a clock the learning rate stays at `options.learning_rate`. With one, the
+    epoch ends early when time is up.
+    """
+    model.train()
+    total, n_steps = torch.zeros((), device=next(model.parameters()).device), 0
+    for batch in batches.epoch(generator):
+        rate = 1.0 if clock is None else one_cycle(clock.tick())
+        for group in optimizer.param_groups:
+            group["lr"] = options.learning_rate * rate
+        optimizer.zero_grad()
+        value = loss(model, batch)
+        value.backward()
+        nn.utils.clip_grad_norm_(model.parameters(), options.max_grad_norm)
+        optimizer.step()
+        total += value.detach()
+        n_steps += 1
+        if clock is not None and clock.is_over:
+            break
+    model.eval()
+    return float(total / n_steps)
+
+
+class _Clock:
+    """Progress of the schedule in [0, 1], by steps or by time, whichever is ahead."""
+
+    def __init__(self, n_steps: int, deadline: float | None) -> None:
+        self.n_steps = n_steps
+        self.step = 0
+        self.start = time.monotonic()
+        self.deadline = deadline
+        self.is_over = False
+
+    def tick(self) -> float:
+        progress = self.step / self.n_steps
+        self.step += 1
+        if self.deadline is not None:
+            now = time.monotonic()
+            spent = (now - self.start) / max(self.deadline - self.start, 1e-9)
+            self.is_over = spent >= 1
+            progress = max(progress, min(spent, 1.0))
+        return progress
+
+
+class _BestWeights:
+    """The weights with the best score so far, and how old they are."""
+
+    def __init__(self, model: nn.Module, options: TrainingOptions) -> None:
+        self.model = model
+        self.options = options
+        self.score = -math.inf
+        self.weights: dict[str, Tensor] | None = None
+        self.mark = -math.inf  # last score that counted as an improvement
+        self.age = 0
+
+    def update(self, score: float) -> None:
+        self.age = 0 if score > self.mark + self.options.tol else self.age + 1
+        if self.age == 0:
+            self.mark = score
+        if score > self.score:
+            self.score = score
+            self.weights = copy.deepcopy(self.model.state_dict())
+
+    @property
+    def is_stale(self) -> bool:
+        return self.age >= self.options.n_iter_no_change
+
+    def restore(self) -> None:
+        if self.weights is not None:
+            self.model.load_state_dict(self.weights)
