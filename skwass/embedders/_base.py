@@ -19,6 +19,17 @@ from ..ot import sample_pairs
 from ._labelling import label
 
 
+def fresh_random_state(random_state):
+    """Return a RandomState that is not numpy's global one.
+
+    scikit-learn reads None as the global generator; we promise not to touch that, and
+    draw a new one instead.
+    """
+    if random_state is None:
+        return np.random.RandomState()
+    return check_random_state(random_state)
+
+
 class WassersteinEmbedder(
     ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
 ):
@@ -106,7 +117,7 @@ class WassersteinEmbedder(
                 "Got X with n_samples=1, expected at least two measures: there is no "
                 "distance otherwise. Add measures."
             )
-        rng = check_random_state(self.random_state)
+        rng = fresh_random_state(self.random_state)
         pairs = sample_pairs(len(measures), self.n_score_pairs, rng)
         w, _ = label(self, measures, pairs)
         z = self._embed(measures).astype(np.float64)
@@ -119,8 +130,14 @@ class WassersteinEmbedder(
             self._refuse_clouds(X)
         else:
             # NaN, infinity and signs are checked below, where the row can be named.
+            # On one bin all measures are equal.
             X = validate_data(
-                self, X, reset=reset, dtype=np.float64, ensure_all_finite=False
+                self,
+                X,
+                reset=reset,
+                dtype=np.float64,
+                ensure_all_finite=False,
+                ensure_min_features=2 if reset else 1,
             )
         return as_measures(X, grid_shape=self.grid_shape, support=self.support)
 

@@ -10,12 +10,15 @@ class FitReporter:
     ----------
     estimator : TrainedEmbedder
         Its callbacks are called, its `verbose` decides about prints.
+    X, y : array-like
+        What `fit` was given, for callbacks that score.
     """
 
-    def __init__(self, estimator):
+    def __init__(self, estimator, X, y):
         self.estimator = estimator
+        self.data = {"X": X, "y": y}
         self.root = estimator._init_callback_context(max_subtasks=2)
-        self.root.call_on_fit_task_begin(estimator=estimator)
+        self.root.call_on_fit_task_begin(estimator=estimator, **self.data)
         self.tasks = []
 
     def begin_labels(self, n_pairs):
@@ -44,17 +47,18 @@ class FitReporter:
         """Close the task of one epoch; return whether a callback wants to stop."""
         validation = "" if score is None else f", validation R2 {score:.5f}"
         self._print(f"epoch {number + 1}: loss {loss:.3e}{validation}")
-        attributes = self.estimator._fitted_attributes
-        return self._close(reconstruction_attributes=attributes)
+        return self._close(**self._usable())
 
     def end_training(self, stopped_by):
         """Close the task of training and the whole fit."""
         self._print(f"stopped by {stopped_by}")
-        self._close()
-        self.root.call_on_fit_task_end(
-            estimator=self.estimator,
-            reconstruction_attributes=self.estimator._fitted_attributes,
-        )
+        self._close(**self._usable())
+        self.root.call_on_fit_task_end(estimator=self.estimator, **self._usable())
+
+    def _usable(self):
+        """Return what lets a callback score the estimator as it stands."""
+        attributes = {"module_": self.estimator.module_}
+        return {**self.data, "reconstruction_attributes": attributes}
 
     def _open(self, parent, name, max_subtasks=0):
         task = parent.subcontext(name, max_subtasks=max_subtasks)

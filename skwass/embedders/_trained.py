@@ -9,15 +9,36 @@ import numpy as np
 import torch
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted
 
 from ..nn.devices import resolve_device
 from ..nn.pairs import PairBatches
 from ..nn.train import TrainingOptions, make_optimizer, train, train_epoch
-from ._base import WassersteinEmbedder
+from ._base import WassersteinEmbedder, fresh_random_state
+from ._io import read, write
 from ._labelling import obtain_labels
 from ._reporting import FitReporter
+
+# Fitted attributes that a file keeps, besides weights.
+_SAVED = (
+    "n_features_in_",
+    "feature_names_in_",
+    "_n_features_out",
+    "n_iter_",
+    "n_pairs_",
+    "n_solves_",
+    "stopped_by_",
+    "loss_curve_",
+    "validation_scores_",
+)
+
+
+def _revived(attribute, value):
+    """Undo what JSON does to a fitted attribute."""
+    if attribute == "feature_names_in_":
+        return np.array(value, dtype=object)
+    return list(value) if isinstance(value, tuple) else value
 
 
 class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
@@ -53,7 +74,14 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
 
     @abstractmethod
     def _make_module(self, measures, generator):
-        """Return an untrained module on the CPU, its fixed parts fitted to measures."""
+        """Return an untrained module on the CPU, its fixed parts fitted to measures.
+
+        Sets `_network_settings`, from which `_build_network` makes the module.
+        """
+
+    @abstractmethod
+    def _build_network(self, generator):
+        """Return a module made from `_network_settings`."""
 
     @abstractmethod
     def _objective(self, measures, device):
@@ -89,7 +117,7 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
         self._device(for_training=True)
         measures = self._check_several(X, reset=True)
         rng, generator = self._randomness(0)
-        reporter = FitReporter(self)
+        reporter = FitReporter(self, X, y)
         labelled = obtain_labels(
             self,
             measures,
@@ -132,7 +160,7 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
         is_first = not hasattr(self, "module_")
         measures = self._check_several(X, reset=is_first)
         rng, generator = self._randomness(0 if is_first else self.n_iter_)
-        reporter = FitReporter(self)
+        reporter = FitReporter(self, X, y)
         labelled = obtain_labels(
             self, measures, pairs, distances, 0.0, rng, reporter, None
         )
@@ -155,6 +183,67 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
         reporter.end_training("max_iter")
         return self
 
+    def save(self, path):
+        """Write the fitted embedder into one safetensors file.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write, e.g. `"digits.safetensors"`.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is no number, string or ground truth of `skwass.ot`.
+
+        Notes
+        -----
+        `memory` is not kept, nor the state of the optimizer. A pickle keeps both, and
+        can run code when it is opened; this file cannot.
+        """
+        check_is_fitted(self)
+        parameters = {**self.get_params(deep=False), "memory": None}
+        attributes = {name: vars(self)[name] for name in _SAVED if name in vars(self)}
+        weights = self.module_.state_dict()
+        name = type(self).__name__
+        write(path, name, parameters, attributes, self._network_settings, weights)
+
+    @classmethod
+    def load(cls, path):
+        """Read a fitted embedder that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            File to read. No code in it is run.
+
+        Returns
+        -------
+        embedder : object
+            Fitted estimator, on the CPU until it is used.
+
+        Raises
+        ------
+        ValueError
+            If the file holds no embedder of this class.
+        """
+        name, parameters, attributes, network, weights = read(path)
+        if name != cls.__name__:
+            raise ValueError(
+                f"Got path={str(path)!r} of a {name}, expected a {cls.__name__}. Call "
+                f"{name}.load(path)."
+            )
+        embedder = cls(**parameters)
+        for attribute in _SAVED:
+            if attribute in attributes:
+                value = attributes[attribute]
+                setattr(embedder, attribute, _revived(attribute, value))
+        embedder._network_settings = network
+        embedder.module_ = embedder._build_network(torch.Generator())
+        embedder.module_.load_state_dict(weights)
+        embedder.module_.eval()
+        return embedder
+
     def _check_several(self, X, *, reset):
         measures = self._as_measures(X, reset=reset)
         if len(measures) < 2:
@@ -166,7 +255,7 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
 
     def _randomness(self, n_iter):
         """Return generators of numpy and torch for a fit that starts after `n_iter`."""
-        seeds = check_random_state(self.random_state).randint(
+        seeds = fresh_random_state(self.random_state).randint(
             2**31 - 1, size=n_iter + 1
         )
         rng = np.random.RandomState(seeds[-1])
@@ -232,10 +321,6 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
         self.n_pairs_, self.n_solves_ = len(labelled.w), labelled.n_solves
         self.stopped_by_ = result.stopped_by
         reporter.end_training(result.stopped_by)
-
-    def _fitted_attributes(self):
-        """Return what a callback needs to use the estimator in mid-fit."""
-        return {"module_": self.module_, "n_iter_": self.n_iter_}
 
     def __getstate__(self):
         # A model trained on a GPU opens where there is none.

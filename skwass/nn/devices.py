@@ -36,15 +36,17 @@ def resolve_device(device: str, *, for_training: bool) -> torch.device:
             f"Got device={device!r}, expected 'cpu', 'cuda', 'cuda:<number>' or "
             "'auto'. Use 'auto' for CUDA where there is any."
         ) from error
-    if resolved.type != "cuda" or torch.cuda.is_available():
+    if resolved.type == "cpu" or (
+        torch.cuda.is_available() and (resolved.index or 0) < torch.cuda.device_count()
+    ):
         return resolved
     if for_training:
         raise ValueError(
-            f"Got device={device!r}, expected a device that torch finds here; it finds "
-            "no CUDA. Use device='auto' to train on the CPU then."
+            f"Got device={device!r}, expected a device that torch finds here. Use "
+            "device='auto', which trains on the CPU where there is no CUDA."
         )
     warnings.warn(
-        f"Embedding on the CPU, since torch finds no CUDA here for device={device!r}. "
+        f"Embedding on the CPU, since torch does not find device={device!r} here. "
         "Silence this with set_params(device='auto').",
         UserWarning,
         stacklevel=2,

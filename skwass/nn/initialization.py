@@ -34,7 +34,8 @@ def _initialize(layer: nn.Module, generator: torch.Generator) -> None:
     if isinstance(layer, nn.Linear | nn.Conv2d):
         bound = 1 / math.sqrt(layer.weight[0].numel())
         nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
-        nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+        if layer.bias is not None:
+            nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
     elif any(True for _ in layer.parameters(recurse=False)):
         raise NotImplementedError(
             f"Got a layer of type {type(layer).__name__}, expected Linear or Conv2d. "

@@ -36,10 +36,11 @@ class StandardInput(nn.Module):
     def fit(self, x: Tensor) -> None:
         """Take the statistics of training masses [N, n_bins]."""
         features = self.features(x)
-        self.mean.copy_(features.mean(dim=0))
+        self.mean.copy_(features.mean(dim=0, dtype=torch.float64))
         deviation = (features - self.mean).square().mean().sqrt()
-        # Equal measures leave no deviation: any finite factor then gives zeros.
-        self.inverse_std.fill_(self.gain / max(float(deviation), 1e-30))
+        # Equal measures leave rounding errors, which are not to be blown up.
+        floor = 1e-5 * features.abs().max()
+        self.inverse_std.fill_(self.gain / float(torch.maximum(deviation, floor)))
 
     def features(self, x: Tensor) -> Tensor:
         """Return what is standardised; the masses themselves."""
@@ -54,8 +55,8 @@ class SpectralInput(StandardInput):
 
     For small perturbations of a uniform measure, W2(a, b) is the norm of a - b in the
     dual Sobolev space H^-1 [1]_: the Euclidean norm of cosine coefficients, each
-    divided by its frequency. Networks of these numbers start where pixels would have to
-    be brought by training: near W2, and blind to noise of high frequency.
+    divided by its frequency (smoothness 1). Networks of these numbers start where
+    training would have to bring pixels: near W2, and blind to noise of high frequency.
 
     Parameters
     ----------
@@ -63,18 +64,23 @@ class SpectralInput(StandardInput):
         The bins are the cells of this grid, in C order.
     gain : float
         Standard deviation of the output.
+    smoothness : float
+        Power of the frequency that coefficients are divided by. 1 is H^-1; more blurs.
 
     References
     ----------
     .. [1] Peyre (2018). Comparison between W2 distance and H^-1 norm. ESAIM: COCV 24.
     """
 
-    def __init__(self, grid_shape: tuple[int, ...], gain: float) -> None:
+    def __init__(
+        self, grid_shape: tuple[int, ...], gain: float, smoothness: float
+    ) -> None:
         super().__init__(math.prod(grid_shape), gain)
+        self.smoothness = smoothness
         self.grid_shape = tuple(grid_shape)
         for axis, size in enumerate(grid_shape):
             self.register_buffer(f"cosines_{axis}", torch.empty(size, size))
-        self.register_buffer("inverse_frequency", torch.empty(self.grid_shape))
+        self.register_buffer("weight", torch.empty(self.grid_shape))
 
     def fit(self, x: Tensor) -> None:
         """Fill the tables, then take the statistics of masses [N, n_bins]."""
@@ -88,13 +94,13 @@ class SpectralInput(StandardInput):
             shape[axis] = size
             squares += frequency.square().reshape(shape)
         squares.view(-1)[0] = math.inf  # the total mass is 1 and says nothing
-        self.inverse_frequency.copy_(squares.rsqrt())
+        self.weight.copy_(squares ** (-self.smoothness / 2))
         super().fit(x)
 
     def features(self, x: Tensor) -> Tensor:
-        """Return cosine coefficients over frequency: [B, n_bins] -> [B, n_bins]."""
+        """Return weighted cosine coefficients: [B, n_bins] -> [B, n_bins]."""
         x = x.unflatten(1, self.grid_shape)  # [B, *grid]
         for axis in range(len(self.grid_shape)):
             cosines = getattr(self, f"cosines_{axis}")
             x = torch.tensordot(x, cosines, dims=([1], [1]))  # axis goes last: in turn
-        return (x * self.inverse_frequency).flatten(1)  # [B, n_bins]
+        return (x * self.weight).flatten(1)  # [B, n_bins]

@@ -114,6 +114,11 @@ def train(
     Returns
     -------
     result : TrainingResult
+
+    Raises
+    ------
+    ValueError
+        If the loss is no longer finite.
     """
     optimizer = make_optimizer(model, options)
     clock = _Clock(options.max_iter * len(batches), options.deadline)
@@ -125,6 +130,11 @@ def train(
         losses.append(
             train_epoch(model, batches, loss, optimizer, options, generator, clock)
         )
+        if not math.isfinite(losses[-1]):
+            raise ValueError(
+                f"Got a loss of {losses[-1]} in epoch {number + 1}, expected a finite "
+                "one: training diverged. Lower learning_rate or max_grad_norm."
+            )
         if validate is not None:
             scores.append(validate(model))
             best.update(scores[-1])

@@ -56,10 +56,17 @@ def label_pairs(
             on_chunk()
         if deadline is not None and time.monotonic() > deadline:
             break
-    results.close()
+    _close(results)
     labels = PairLabels.concatenate(parts)
     _warn_unconverged(labels, ground_truth)
     return labels
+
+
+def _close(results):
+    """Drop what is still being computed; joblib warns of work that nobody awaited."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        results.close()
 
 
 def _label_chunk(mu, nu, pairs, ground_truth):
@@ -73,7 +80,7 @@ def _warn_unconverged(labels, ground_truth):
     if n_unconverged:
         warnings.warn(
             f"{n_unconverged} of {len(labels)} pairs did not converge in "
-            f"{ground_truth}; their distances are kept and may be too large. Raise "
+            f"{ground_truth}; their distances are kept and not reliable. Raise "
             "max_iter.",
             ConvergenceWarning,
             stacklevel=3,
@@ -153,8 +160,9 @@ def pairwise_wasserstein(
         isinstance(mu, type(nu)) and mu.n_features != nu.n_features
     ):
         raise ValueError(
-            f"Got X and Y with {mu.n_features} and {nu.n_features} features, expected "
-            "the same. Both must live in one space."
+            f"Got X and Y with {mu.n_features} and {nu.n_features} features in spaces "
+            f"of dimension {mu.dim} and {nu.dim}, expected one space. "
+            "Pass as_measures(X, grid_shape=...) if only X has a grid."
         )
     if pairs is not None:
         pairs = check_pairs(pairs, len(mu), len(nu))

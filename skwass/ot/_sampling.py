@@ -24,7 +24,7 @@ def sample_pairs(n_measures, n_pairs, rng):
     Returns
     -------
     pairs : ndarray of int of shape (min(n_pairs, n_measures (n_measures - 1) / 2), 2)
-        Rows `(i, j)` with `i < j`.
+        Rows `(i, j)` with `i < j`. A random set; its order is not.
     """
     total = n_measures * (n_measures - 1) // 2
     if n_pairs >= total:
@@ -36,9 +36,8 @@ def sample_pairs(n_measures, n_pairs, rng):
 def _unrank(ranks):
     """Pair number `j (j - 1) / 2 + i` back to `(i, j)`."""
     j = ((1 + np.sqrt(1 + 8 * ranks.astype(np.float64))) // 2).astype(np.int64)
-    # The square root may round across an integer for large ranks.
+    # The square root may round up to the next integer for large ranks.
     j -= j * (j - 1) // 2 > ranks
-    j += (j + 1) * j // 2 <= ranks
     return np.column_stack([ranks - j * (j - 1) // 2, j])
 
 

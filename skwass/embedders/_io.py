@@ -1,0 +1,114 @@
+"""One file for a fitted embedder: weights, and JSON in the header. No code in it.
+
+The format is safetensors. The header holds the name of the class, the parameters, what
+`fit` left besides weights, and the settings that the network was built with; reading
+builds the network anew and fills in weights, so a file from a stranger runs nothing.
+"""
+
+import json
+
+import numpy as np
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+
+from .. import ot
+
+FORMAT = 1
+_SUPPORT = "support"
+_WEIGHT = "module."
+
+
+def write(path, estimator, parameters, attributes, network, weights):
+    """Write a fitted embedder.
+
+    Parameters
+    ----------
+    path : str or path
+        File to write.
+    estimator : str
+        Name of the class.
+    parameters, attributes, network : dict
+        Of the constructor; of the fitted estimator; of the factory of its network.
+    weights : dict of Tensor
+        State of the module.
+    """
+    tensors = {_WEIGHT + name: w.cpu().contiguous() for name, w in weights.items()}
+    if parameters.get(_SUPPORT) is not None:
+        support = np.ascontiguousarray(parameters[_SUPPORT], dtype=np.float64)
+        tensors[_SUPPORT] = torch.from_numpy(support)
+    header = {
+        "format": FORMAT,
+        "estimator": estimator,
+        "parameters": {
+            name: _to_json(name, value)
+            for name, value in parameters.items()
+            if name != _SUPPORT
+        },
+        "attributes": {name: _to_json(name, v) for name, v in attributes.items()},
+        "network": {name: _to_json(name, v) for name, v in network.items()},
+    }
+    save_file(tensors, path, metadata={"skwass": json.dumps(header)})
+
+
+def read(path):
+    """Read what `write` wrote.
+
+    Returns
+    -------
+    estimator : str
+        Name of the class.
+    parameters, attributes, network : dict
+        As given to `write`; lists have become tuples.
+    weights : dict of Tensor
+        State of the module.
+
+    Raises
+    ------
+    ValueError
+        If the file is none of ours.
+    """
+    with safe_open(path, framework="pt") as file:
+        header = json.loads((file.metadata() or {}).get("skwass", "{}"))
+        if header.get("format") != FORMAT:
+            raise ValueError(
+                f"Got path={str(path)!r} in format {header.get('format')!r}, expected "
+                f"format {FORMAT}. Write it with save(path) of this version."
+            )
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    sections = [
+        {name: _from_json(value) for name, value in header[section].items()}
+        for section in ("parameters", "attributes", "network")
+    ]
+    if _SUPPORT in tensors:
+        sections[0][_SUPPORT] = tensors.pop(_SUPPORT).numpy()
+    weights = {name.removeprefix(_WEIGHT): tensor for name, tensor in tensors.items()}
+    return header["estimator"], *sections, weights
+
+
+def _to_json(name, value):
+    if type(value) in _ground_truths():
+        return {"ground_truth": type(value).__name__, "parameters": value.get_params()}
+    if isinstance(value, np.ndarray | np.generic):
+        value = value.tolist()
+    if isinstance(value, list | tuple):
+        return [_to_json(name, part) for part in value]
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    raise TypeError(
+        f"Got {name}={value!r}, expected a number, a string, None or a ground truth of "
+        "skwass.ot to save. Set another one first, or use pickle."
+    )
+
+
+def _from_json(value):
+    if isinstance(value, dict):
+        classes = {made.__name__: made for made in _ground_truths()}
+        return classes[value["ground_truth"]](**value["parameters"])
+    return tuple(_from_json(part) for part in value) if type(value) is list else value
+
+
+def _ground_truths():
+    """Return the classes of objects that a file may ask for."""
+    named = (getattr(ot, name) for name in ot.__all__)
+    return [thing for thing in named if hasattr(thing, "get_params")]

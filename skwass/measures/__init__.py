@@ -1,0 +1,18 @@
+"""What a measure is: histograms on a shared support, or weighted point clouds.
+
+The one place that reads user input. Everything above works with the two collections
+defined here and never checks again.
+"""
+
+from ._collections import Histograms, PointClouds, grid_support
+from ._convert import as_measures, clouds_from_groups
+from ._layout import is_collection_of_clouds
+
+__all__ = [
+    "Histograms",
+    "PointClouds",
+    "as_measures",
+    "clouds_from_groups",
+    "grid_support",
+    "is_collection_of_clouds",
+]

@@ -1,0 +1,125 @@
+"""The two kinds of collections of measures."""
+
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+
+
+# No generated repr: it would print the data.
+@dataclass(frozen=True, eq=False, repr=False)
+class Histograms:
+    """Measures that share their support points.
+
+    Build it with :func:`as_measures`, which checks and normalises.
+
+    Parameters
+    ----------
+    masses : ndarray of shape (n_measures, n_bins), float64
+        Rows are non-negative and sum to 1.
+    support : ndarray of shape (n_bins, d), float64
+        Positions of the bins.
+    grid_shape : tuple of int, default=None
+        The grid that `support` enumerates in C order, if it is one.
+    """
+
+    masses: np.ndarray
+    support: np.ndarray
+    grid_shape: tuple | None = None
+
+    def __len__(self):
+        return len(self.masses)
+
+    def __repr__(self):
+        return f"Histograms({len(self)} measures, {self.n_features} bins)"
+
+    def __getitem__(self, key):
+        if isinstance(key, Integral):
+            return self.measure(key)
+        return Histograms(self.masses[key], self.support, self.grid_shape)
+
+    def measure(self, index):
+        """Return `(points, masses)` of one measure, bins without mass dropped."""
+        row = self.masses[index]
+        occupied = np.flatnonzero(row)
+        return self.support[occupied], row[occupied]
+
+    def to_clouds(self):
+        """Return the same measures as :class:`PointClouds`."""
+        pairs = [self.measure(i) for i in range(len(self))]
+        return PointClouds([p for p, _ in pairs], [w for _, w in pairs])
+
+    @property
+    def n_features(self):
+        """Number of bins."""
+        return self.masses.shape[1]
+
+    @property
+    def dim(self):
+        """Dimension of the space that the bins lie in."""
+        return self.support.shape[1]
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PointClouds:
+    """Measures with a support of their own each, of any size.
+
+    Build it with :func:`as_measures` or :func:`clouds_from_groups`.
+
+    Parameters
+    ----------
+    points : list of ndarray of shape (n_i, d)
+        Support points; the user's arrays, not copies, where no point was dropped.
+    masses : list of ndarray of shape (n_i,), float64
+        Positive weights that sum to 1.
+    """
+
+    points: list
+    masses: list
+
+    def __len__(self):
+        return len(self.points)
+
+    def __repr__(self):
+        return f"PointClouds({len(self)} measures, dimension {self.dim})"
+
+    def __getitem__(self, key):
+        if isinstance(key, Integral):
+            return self.measure(key)
+        index = np.arange(len(self))[key]
+        return PointClouds(
+            [self.points[i] for i in index], [self.masses[i] for i in index]
+        )
+
+    def measure(self, index):
+        """Return `(points, masses)` of one measure."""
+        return self.points[index], self.masses[index]
+
+    def to_clouds(self):
+        """Return self."""
+        return self
+
+    @property
+    def n_features(self):
+        """Dimension of the points, which scikit-learn calls the number of features."""
+        return self.dim
+
+    @property
+    def dim(self):
+        """Dimension of the points."""
+        return self.points[0].shape[1]
+
+
+def grid_support(grid_shape):
+    """Return the integer positions of the cells of a grid, in C order.
+
+    Parameters
+    ----------
+    grid_shape : tuple of int
+        Number of cells along each axis.
+
+    Returns
+    -------
+    support : ndarray of shape (prod(grid_shape), len(grid_shape))
+    """
+    return np.indices(grid_shape, dtype=np.float64).reshape(len(grid_shape), -1).T

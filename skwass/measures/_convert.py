@@ -1,0 +1,123 @@
+"""From what users have to collections of measures."""
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from ._clouds import check_clouds
+from ._collections import Histograms, PointClouds
+from ._histograms import check_masses, with_support
+from ._layout import is_collection_of_clouds, to_numpy
+
+
+def as_measures(X, *, grid_shape=None, support=None):
+    """Check `X` and return it as a collection of probability measures.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_measures, n_bins), or a collection of point clouds
+        Rows of non-negative masses with a positive sum; or a list of `(n_i, d)` arrays
+        (uniform weights), a list of `(points, weights)` tuples, or an array of shape
+        (n_measures, m, d). Rows and weights are normalised to sum to 1. Torch tensors
+        are accepted.
+    grid_shape : tuple of int, default=None
+        Histograms only: the bins are the cells of this grid in C order, at integer
+        positions, e.g. `(28, 28)` for images, in pixels.
+    support : array-like of shape (n_bins, d), default=None
+        Histograms only: positions of the bins. With neither, bins are at 0, 1, 2, ...
+        on a line.
+
+    Returns
+    -------
+    measures : Histograms or PointClouds
+
+    Raises
+    ------
+    ValueError
+        For NaN, infinity, negative or no mass, an empty cloud, ragged or mixed
+        dimensions, weights of the wrong length, or a grid that does not hold the bins.
+        The message names the row.
+    TypeError
+        For what is no collection of real numbers: clouds of strings, sparse matrices,
+        one `(points, weights)` tuple in place of a list of them.
+
+    Examples
+    --------
+    >>> from skwass.measures import as_measures
+    >>> images = as_measures([[0, 2, 2, 0], [1, 0, 0, 0]], grid_shape=(2, 2))
+    >>> images.masses
+    array([[0. , 0.5, 0.5, 0. ],
+           [1. , 0. , 0. , 0. ]])
+    >>> len(as_measures([[[0.0, 0.0]], [[1.0, 0.0], [1.0, 2.0]]]))
+    2
+    """
+    if isinstance(X, tuple):
+        raise TypeError(
+            "Got X=a tuple, expected an array or a list of measures. Pass [X] if it is "
+            "one (points, weights) measure, list(X) if it holds several."
+        )
+    X = to_numpy(X)
+    if is_collection_of_clouds(X):
+        if grid_shape is not None or support is not None:
+            raise ValueError(
+                f"Got X=a collection of point clouds with grid_shape={grid_shape} or a "
+                "support, expected histograms. Leave both out: clouds carry their own "
+                "points."
+            )
+        return X if isinstance(X, PointClouds) else check_clouds(X)
+    if isinstance(X, Histograms):
+        return with_support(X.masses, grid_shape, support, X)
+    return with_support(check_masses(X), grid_shape, support)
+
+
+def clouds_from_groups(X, groups, weights=None):
+    """Build one point cloud a group from a long table.
+
+    Parameters
+    ----------
+    X : array-like of shape (n_rows, d)
+        One point a row: a cell of a patient, a word of a document.
+    groups : array-like of shape (n_rows,)
+        The measure that each row belongs to.
+    weights : array-like of shape (n_rows,), default=None
+        Mass of each row; uniform if None.
+
+    Returns
+    -------
+    clouds : PointClouds
+        One measure a distinct group, in the order of `names`.
+    names : ndarray of shape (n_groups,)
+        Distinct values of `groups`, sorted.
+
+    Raises
+    ------
+    ValueError
+        If lengths differ, or a group has no mass.
+
+    Examples
+    --------
+    >>> from skwass.measures import clouds_from_groups
+    >>> clouds, names = clouds_from_groups([[0.0], [1.0], [5.0]], ["b", "a", "b"])
+    >>> [str(name) for name in names], [len(p) for p in clouds.points]
+    (['a', 'b'], [1, 2])
+    """
+    X = check_array(to_numpy(X), dtype=None, input_name="X", ensure_all_finite=False)
+    groups = np.asarray(to_numpy(groups))
+    if groups.shape != (len(X),):
+        raise ValueError(
+            f"Got groups of shape {groups.shape}, expected ({len(X)},), one entry a "
+            "row of X. Repeat the group's name on each of its rows."
+        )
+    names, codes = np.unique(groups, return_inverse=True)
+    order = np.argsort(codes, kind="stable")
+    splits = np.cumsum(np.bincount(codes))[:-1]
+    clouds = np.split(X[order], splits)
+    if weights is None:
+        return check_clouds(clouds), names
+    weights = np.asarray(to_numpy(weights))
+    if weights.shape != groups.shape:
+        raise ValueError(
+            f"Got weights of shape {weights.shape}, expected {groups.shape}, one a row "
+            "of X. Leave them out for uniform weights."
+        )
+    clouds = list(zip(clouds, np.split(weights[order], splits), strict=True))
+    return check_clouds(clouds), names

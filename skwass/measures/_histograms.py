@@ -1,0 +1,100 @@
+"""Checks of masses on a shared support."""
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from ._collections import Histograms, grid_support
+from ._layout import is_object_array, refuse_far, to_numpy
+
+
+def check_masses(X):
+    """Check a matrix of masses and return it in float64 with rows that sum to 1."""
+    try:
+        X = check_array(X, dtype=np.float64, ensure_all_finite=False, input_name="X")
+    except (TypeError, ValueError) as error:
+        row = _first_row_of_no_numbers(X)
+        if row is None:
+            raise
+        raise type(error)(
+            f"{error}. Got X[{row}]={X[row]!r}, expected numbers, as many as in X[0]. "
+            "Encode or drop the row."
+        ) from error
+    # One pass finds every fault: a NaN or an infinity anywhere spoils the sum.
+    peak, low = X.max(axis=1), X.min(axis=1)
+    _refuse_rows(
+        ~np.isfinite(peak) | ~np.isfinite(low),
+        "contains NaN or infinity, expected finite masses. Impute or drop the row.",
+    )
+    # scikit-learn's tag `positive_only` asks for the first four words.
+    _refuse_rows(
+        low < 0,
+        "has a negative mass, expected masses >= 0. Shift, clip or drop the row.",
+        prefix="Negative values in data: ",
+    )
+    _refuse_rows(
+        peak == 0,
+        "has no mass (all bins are zero), expected a positive sum. Drop the row.",
+    )
+    # The division by the peak keeps the sum of huge or subnormal masses finite.
+    masses = X / peak[:, None]
+    masses /= masses.sum(axis=1, keepdims=True)
+    return masses
+
+
+def _first_row_of_no_numbers(X):
+    if isinstance(X, list) or is_object_array(X):
+        for i, row in enumerate(X):
+            try:
+                if np.asarray(row, dtype=np.float64).shape != np.shape(X[0]):
+                    return i
+            except (TypeError, ValueError):
+                return i
+    return None
+
+
+def _refuse_rows(faulty, fault, prefix=""):
+    """Raise for the first row that is marked, and say how many there are."""
+    rows = np.flatnonzero(faulty)
+    if len(rows):
+        others = f" ({len(rows)} such rows)" if len(rows) > 1 else ""
+        raise ValueError(f"{prefix}Got X where X[{rows[0]}] {fault}{others}")
+
+
+def with_support(masses, grid_shape, support, source=None):
+    """Attach bin positions; those of `source` where nothing else is said."""
+    n_bins = masses.shape[1]
+    if grid_shape is not None and support is not None:
+        raise ValueError(
+            f"Got grid_shape={grid_shape} and a support, expected one of the two. "
+            "Leave out grid_shape if the bins are not the cells of a grid."
+        )
+    if grid_shape is not None:
+        grid_shape = tuple(np.atleast_1d(grid_shape).tolist())
+        if np.prod(grid_shape) != n_bins or not all(
+            isinstance(size, int) and size > 0 for size in grid_shape
+        ):
+            raise ValueError(
+                f"Got grid_shape={grid_shape}, expected sizes whose product is the "
+                f"number of features, {n_bins}. Check that images are flattened whole."
+            )
+        return Histograms(masses, grid_support(grid_shape), grid_shape)
+    if support is not None:
+        return Histograms(masses, _check_support(support, n_bins))
+    if source is not None:
+        return source
+    return Histograms(masses, grid_support((n_bins,)), (n_bins,))
+
+
+def _check_support(support, n_bins):
+    support = check_array(
+        to_numpy(support), dtype=np.float64, input_name="support", ensure_2d=False
+    )
+    if support.ndim == 1:
+        support = support[:, None]
+    if len(support) != n_bins:
+        raise ValueError(
+            f"Got support of shape {support.shape}, expected one position a bin, "
+            f"({n_bins}, d). Give the bins of X in the order of its columns."
+        )
+    refuse_far(support, "support")
+    return support

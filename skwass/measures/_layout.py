@@ -1,0 +1,68 @@
+"""What kind of thing the user gave, before anything is checked."""
+
+import numpy as np
+
+from ._collections import PointClouds
+
+# Squared distances between coordinates beyond this overflow in float64.
+MAX_COORDINATE = 1e150
+
+
+def is_collection_of_clouds(X):
+    """Whether `X` is laid out as point clouds rather than as rows of histograms.
+
+    Parameters
+    ----------
+    X : object
+        Anything. Point clouds are a list (or object array) whose first element is a
+        matrix or a `(points, weights)` tuple, a 3-D array, or :class:`PointClouds`.
+
+    Returns
+    -------
+    answer : bool
+        By layout alone; nothing is checked.
+    """
+    if isinstance(X, PointClouds):
+        return True
+    if isinstance(X, list) or (is_object_array(X) and X.ndim == 1):
+        return len(X) > 0 and (isinstance(X[0], tuple) or _ndim(X[0]) == 2)
+    return getattr(X, "ndim", None) == 3
+
+
+def to_numpy(X):
+    """Turn torch tensors, alone or in a list, into arrays; leave the rest."""
+    if hasattr(X, "detach"):
+        return X.detach().cpu().numpy()
+    if isinstance(X, list) and any(
+        hasattr(part, "detach")
+        for x in X
+        for part in (x if isinstance(x, tuple) else (x,))
+    ):
+        return [
+            tuple(to_numpy(part) for part in x) if isinstance(x, tuple) else to_numpy(x)
+            for x in X
+        ]
+    return X
+
+
+def _ndim(x):
+    """Dimensions of an array-like by its first elements, so that ragged is no error."""
+    if hasattr(x, "ndim"):
+        return x.ndim
+    if isinstance(x, list | tuple):
+        return 1 + (_ndim(x[0]) if len(x) else 0)
+    return 0
+
+
+def is_object_array(X):
+    return isinstance(X, np.ndarray) and X.dtype.kind == "O"
+
+
+def refuse_far(x, name):
+    """Raise unless every coordinate is finite and its square is too."""
+    # NaN fails the comparison as well; max and min need no temporary array.
+    if not (float(x.max()) <= MAX_COORDINATE and float(x.min()) >= -MAX_COORDINATE):
+        raise ValueError(
+            f"Got {name} with NaN, infinity or a coordinate beyond {MAX_COORDINATE:g}, "
+            "expected finite coordinates. Drop the points or rescale them all."
+        )

@@ -1,0 +1,59 @@
+"""Small images that an embedder learns in a second."""
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from skwass import DeepWassersteinEmbedder
+from skwass.ot import pairwise_wasserstein
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Return 200 training and 100 test images of 8 x 8 pixels, and their classes."""
+    X, y = load_digits(return_X_y=True)
+    return X[:200], X[200:300], y[:200], y[200:300]
+
+
+@pytest.fixture(scope="session")
+def test_distances(digits):
+    return pairwise_wasserstein(digits[1], grid_shape=(8, 8))
+
+
+@pytest.fixture
+def small():
+    """Return a constructor of embedders that are small and fast."""
+
+    def make(**parameters):
+        defaults = {
+            "grid_shape": (8, 8),
+            "widths": (64,),
+            "n_components": 16,
+            "n_pairs": 1_500,
+            "max_iter": 8,
+            "batch_size": 128,
+            "learning_rate": 3e-3,
+            "random_state": 0,
+        }
+        return DeepWassersteinEmbedder(**{**defaults, **parameters})
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def fitted(digits):
+    """Return an embedder that nobody may change."""
+    return DeepWassersteinEmbedder(
+        grid_shape=(8, 8),
+        widths=(128,),
+        n_pairs=4_000,
+        max_iter=20,
+        batch_size=128,
+        learning_rate=3e-3,
+        random_state=0,
+    ).fit(digits[0])
+
+
+def relative_error(W, truth):
+    """Mean of |W - truth| over the mean of truth."""
+    return np.abs(W - truth).mean() / truth.mean()

@@ -1,0 +1,272 @@
+"""The promises that every trained embedder makes to a scikit-learn user."""
+
+import pickle
+import time
+
+import joblib
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from scipy.spatial.distance import cdist
+from sklearn.callback import ProgressBar, ScoringMonitor
+from sklearn.cluster import KMeans
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+
+from skwass.ot import pairwise_wasserstein
+
+
+def test_same_seed_same_bytes(small, digits):
+    first, second = (small().fit(digits[0]).transform(digits[1]) for _ in range(2))
+    assert first.tobytes() == second.tobytes()
+    other = small(random_state=1).fit(digits[0]).transform(digits[1])
+    assert not np.allclose(first, other)
+
+
+def _numpy_state():
+    return np.random.get_state()[1].copy()  # noqa: NPY002
+
+
+def test_global_generators_are_untouched(small, digits):
+    numpy_state, torch_state = _numpy_state(), torch.get_rng_state()
+    small(random_state=None, max_iter=1).fit(digits[0]).score(digits[1])
+    np.testing.assert_array_equal(_numpy_state(), numpy_state)
+    assert torch.equal(torch.get_rng_state(), torch_state)
+
+
+def test_transform_is_sample_wise(fitted, digits):
+    batch = fitted.transform(digits[1])
+    alone = np.concatenate([fitted.transform(x[None]) for x in digits[1]])
+    np.testing.assert_allclose(alone, batch, rtol=0, atol=1e-6 * np.abs(batch).max())
+
+
+def test_pairwise_distances_are_those_of_the_embedding(fitted, digits):
+    Z = fitted.transform(digits[1]).astype(np.float64)
+    W = fitted.pairwise_distances(digits[1])
+    np.testing.assert_allclose(W, cdist(Z, Z), atol=1e-6)
+    np.testing.assert_array_equal(W, W.T)
+    assert (np.diag(W) == 0).all()
+    rectangle = fitted.pairwise_distances(digits[1][:7], digits[1], squared=True)
+    np.testing.assert_allclose(rectangle, W[:7].astype(float) ** 2, atol=1e-4)
+
+
+def test_score_is_r2_of_W(fitted, digits):
+    fitted = pickle.loads(pickle.dumps(fitted)).set_params(n_score_pairs=10**6)
+    true = pairwise_wasserstein(digits[1], grid_shape=(8, 8))
+    i, j = np.triu_indices(len(true), k=1)
+    error = true[i, j] - fitted.pairwise_distances(digits[1])[i, j]
+    expected = 1 - np.mean(error**2) / true[i, j].var()
+    assert fitted.score(digits[1]) == pytest.approx(expected, abs=1e-4)
+    with pytest.raises(ValueError, match="n_samples=1"):
+        fitted.score(digits[1][:1])
+
+
+@pytest.mark.parametrize("dump", [pickle, joblib])
+def test_pickles_survive(dump, fitted, digits, tmp_path):
+    path = tmp_path / "embedder"
+    if dump is pickle:
+        path.write_bytes(pickle.dumps(fitted))
+        again = pickle.loads(path.read_bytes())
+    else:
+        joblib.dump(fitted, path)
+        again = joblib.load(path)
+    Z = fitted.transform(digits[1])
+    np.testing.assert_array_equal(again.transform(digits[1]), Z)
+
+
+def test_pandas_in_and_out(small, digits):
+    X = pd.DataFrame(digits[0], columns=[f"pixel{i}" for i in range(64)])
+    embedder = small(max_iter=1).set_output(transform="pandas").fit(X)
+    Z = embedder.transform(X)
+    assert list(embedder.feature_names_in_) == list(X.columns)
+    assert list(Z.columns) == list(embedder.get_feature_names_out())
+    assert Z.columns[0] == "deepwassersteinembedder0"
+    assert Z.shape == (200, 16)
+
+
+def test_pipelines_knn_and_kmeans(small, digits):
+    X_train, X_test, y_train, y_test = digits
+    pipeline = make_pipeline(small(), KNeighborsClassifier(3)).fit(X_train, y_train)
+    assert pipeline.score(X_test, y_test) > 0.8
+    clusters = make_pipeline(small(), KMeans(10, random_state=0)).fit_predict(X_train)
+    assert len(np.unique(clusters)) == 10
+
+
+def test_grid_search_with_memory_labels_once_a_fold(small, digits, tmp_path):
+    """The second candidate of a fold computes no exact label: counted, not timed."""
+    X, _, y, _ = digits
+    pipeline = make_pipeline(small(memory=str(tmp_path)), KNeighborsClassifier(3))
+
+    def score(estimator, X, y):
+        return {
+            "accuracy": estimator.score(X, y),
+            "n_solves": estimator[0].n_solves_,
+        }
+
+    name = "deepwassersteinembedder"
+    grid = {f"{name}__n_components": [4, 16], f"{name}__architecture": ["mlp", "conv"]}
+    pipeline.set_params(**{f"{name}__widths": None, f"{name}__max_iter": 2})
+    search = GridSearchCV(
+        pipeline, grid, cv=2, scoring=score, refit="accuracy", error_score="raise"
+    ).fit(X, y)
+    solves = np.array([search.cv_results_[f"split{k}_test_n_solves"] for k in (0, 1)])
+    assert (solves[:, 0] == 1_500 + 45).all()
+    assert (solves[:, 1:] == 0).all()
+
+
+def test_grid_search_in_processes(small, digits):
+    search = GridSearchCV(small(max_iter=1), {"n_components": [2, 4]}, cv=2, n_jobs=2)
+    search.fit(digits[0])
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def test_validation_measures_are_not_trained_on(small, digits):
+    """Labels that only the training measures can explain are not explained."""
+    seen = small(validation_fraction=0.3, max_iter=30).fit(digits[0])
+    assert len(seen.validation_scores_) == seen.n_iter_
+    # Best weights are restored, so scoring the held-out pairs again gives the best.
+    blind = small(early_stopping=False, max_iter=30).fit(digits[0])
+    assert blind.validation_scores_ == []
+    assert blind.n_iter_ == 30
+
+
+def test_early_stopping_stops(small, digits):
+    embedder = small(max_iter=60, n_iter_no_change=1, tol=0.5).fit(digits[0])
+    assert embedder.stopped_by_ == "early_stopping"
+    assert embedder.n_iter_ < 60
+
+
+def test_warm_start_goes_on(small, digits):
+    embedder = small(warm_start=True, max_iter=4).fit(digits[0])
+    first = embedder.loss_curve_[-1]
+    embedder.fit(digits[0])
+    assert embedder.n_iter_ == 8
+    assert len(embedder.loss_curve_) == 8
+    assert embedder.loss_curve_[4] < 0.5 * embedder.loss_curve_[0]
+    assert embedder.loss_curve_[-1] < first
+    assert small(max_iter=4).fit(digits[0]).fit(digits[0]).n_iter_ == 4
+
+
+def test_partial_fit_learns_batch_by_batch(small, digits):
+    embedder = small()
+    for _ in range(6):
+        embedder.partial_fit(digits[0][:100]).partial_fit(digits[0][100:])
+    assert embedder.n_iter_ == 12
+    assert embedder.loss_curve_[-1] < 0.3 * embedder.loss_curve_[0]
+    again = small()
+    for _ in range(6):
+        again.partial_fit(digits[0][:100])
+        again = pickle.loads(pickle.dumps(again)).partial_fit(digits[0][100:])
+    Z = embedder.transform(digits[1])
+    assert again.transform(digits[1]).tobytes() == Z.tobytes()
+
+
+def test_max_time_ends_the_fit(small, digits):
+    start = time.monotonic()
+    embedder = small(max_iter=10**6, max_time=2.0, n_iter_no_change=10**6)
+    embedder.fit(digits[0])
+    assert embedder.stopped_by_ == "max_time"
+    assert 1 < time.monotonic() - start < 20
+    assert embedder.score(digits[1]) > 0.5
+
+
+class _StopAtThird:
+    """Counts tasks and asks to stop at the end of the third epoch."""
+
+    def __init__(self):
+        self.ended = []
+
+    def setup(self, estimator, context):
+        pass
+
+    def teardown(self, estimator, context):
+        pass
+
+    def on_fit_task_begin(self, estimator, context):
+        pass
+
+    def on_fit_task_end(self, estimator, context):
+        self.ended.append(context.task_name)
+        return self.ended.count("epoch") == 3
+
+
+def test_callbacks_see_labels_and_epochs_and_may_stop(small, digits):
+    callback = _StopAtThird()
+    embedder = small().set_callbacks(callback).fit(digits[0])
+    assert embedder.n_iter_ == 3
+    assert embedder.stopped_by_ == "callback"
+    assert callback.ended.count("chunk") == -(-embedder.n_pairs_ // 128)
+    assert callback.ended[-2:] == ["train", "fit"]
+
+
+def test_callbacks_of_scikit_learn(small, digits, capsys):
+    scoring = {"score": lambda embedder, X, y: embedder.score(X)}
+    monitor = ScoringMonitor(scoring=scoring)
+    embedder = small(max_iter=3, n_score_pairs=50)
+    # The monitor of scikit-learn 1.9 scores only where there is a y.
+    embedder.set_callbacks(ProgressBar(), monitor).fit(digits[0], digits[2])
+    assert "DeepWassersteinEmbedder" in capsys.readouterr().out
+    log = monitor.get_logs(select="most_recent").data
+    scores = [row["score"] for row in log if row["task_name"] == "epoch"]
+    assert scores[-1] == pytest.approx(embedder.score(digits[0]))
+    assert scores[-1] > scores[0]
+
+
+def test_verbose_prints_an_epoch_a_line(small, digits, capsys):
+    small(max_iter=2, verbose=1).fit(digits[0])
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines] == [
+        "labelling",
+        "epoch",
+        "epoch",
+        "stopped",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("labels", "message"),
+    [
+        ({"pairs": [[0, 1]]}, "Got pairs without distances"),
+        ({"distances": [1.0]}, r"Got distances of shape \(1,\) without pairs"),
+        ({"pairs": [[0, 1]], "distances": [1.0, 2.0]}, r"expected \(1,\), one a pair"),
+        ({"pairs": [[0, 1]], "distances": [-1.0]}, r"Got distances\[0\]=-1"),
+        ({"pairs": [[0, 1]], "distances": [np.nan]}, "NaN"),
+        ({"pairs": [[0, 200]], "distances": [1.0]}, r"Got pairs\[0\]=\[0, 200\]"),
+        ({"pairs": [[0, 1, 2]], "distances": [1.0]}, r"Got pairs of shape \(1, 3\)"),
+    ],
+)
+def test_bad_labels(labels, message, small, digits):
+    with pytest.raises(ValueError, match=message):
+        small().fit(digits[0], **labels)
+
+
+def test_one_measure_has_no_distance(small, digits):
+    with pytest.raises(ValueError, match="n_samples=1"):
+        small().fit(digits[0][:1])
+
+
+@pytest.mark.parametrize(
+    ("device", "message"),
+    [("abacus", "Got device='abacus'"), ("cuda", "where there is no CUDA")],
+)
+def test_bad_device(device, message, small, digits, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ValueError, match=message):
+        small(device=device).fit(digits[0])
+
+
+def test_a_fit_on_the_cpu_makes_no_cuda_context(fitted):
+    assert fitted.device == "cpu"
+    assert not torch.cuda.is_initialized()
+
+
+@pytest.mark.gpu
+def test_gpu_and_cpu_agree(small, digits):
+    on_gpu = small(device="cuda").fit(digits[0])
+    on_cpu = small().fit(digits[0])
+    again = pickle.loads(pickle.dumps(on_gpu)).set_params(device="cpu")
+    Z = on_gpu.transform(digits[1])
+    np.testing.assert_allclose(again.transform(digits[1]), Z, atol=1e-4)
+    assert on_gpu.score(digits[1]) == pytest.approx(on_cpu.score(digits[1]), abs=0.05)

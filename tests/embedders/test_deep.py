@@ -1,0 +1,132 @@
+"""DeepWassersteinEmbedder: what it learns, in which units, and what it decodes."""
+
+import numpy as np
+import pytest
+from conftest import relative_error
+from scipy.spatial.distance import cdist
+from sklearn.base import clone
+
+from skwass import DeepWassersteinEmbedder
+from skwass.datasets import make_translated
+from skwass.ot import ExactWasserstein, pairwise_wasserstein
+
+
+def test_learned_distance_beats_scaled_pixels_on_unseen_images(
+    fitted, digits, test_distances
+):
+    X_test = digits[1] / digits[1].sum(axis=1, keepdims=True)
+    pixels = cdist(X_test, X_test)
+    pixels *= test_distances.mean() / pixels.mean()
+    learned = fitted.pairwise_distances(digits[1])
+    error = relative_error(learned, test_distances)
+    assert error < 0.5 * relative_error(pixels, test_distances)
+
+
+@pytest.mark.parametrize("architecture", ["mlp", "conv", "paper"])
+def test_every_architecture_learns(architecture, small, digits, test_distances):
+    widths = {"mlp": (64,), "conv": (8, 16, 64), "paper": None}[architecture]
+    embedder = small(architecture=architecture, widths=widths, max_iter=25)
+    embedder.fit(digits[0])
+    assert embedder.transform(digits[1]).shape == (100, 16)
+    learned = embedder.pairwise_distances(digits[1])
+    constant = np.full_like(test_distances, test_distances.mean())
+    error = relative_error(learned, test_distances)
+    assert error < 0.6 * relative_error(constant, test_distances)
+
+
+@pytest.mark.parametrize("unit", [1e-6, 1e5])
+def test_the_unit_of_the_support_is_the_unit_of_W(unit, small, digits):
+    """The same bytes come out, times the unit, for a power of two; close for others."""
+    support = unit * np.indices((8, 8)).reshape(2, -1).T
+    scaled = small(grid_shape=None, support=support).fit(digits[0])
+    plain = small(grid_shape=None, support=support / unit).fit(digits[0])
+    expected = unit * plain.pairwise_distances(digits[1])
+    assert relative_error(scaled.pairwise_distances(digits[1]), expected) < 1e-2
+
+
+def test_order_of_the_ground_truth_is_a_parameter(small, digits):
+    embedder = small(ground_truth=ExactWasserstein()).set_params(ground_truth__p=1)
+    W = pairwise_wasserstein(digits[1], p=1, grid_shape=(8, 8))
+    learned = embedder.fit(digits[0]).pairwise_distances(digits[1])
+    W2 = small().fit(digits[0]).pairwise_distances(digits[1])
+    assert relative_error(learned, W) < 0.5 * relative_error(W2, W)
+
+
+def test_histograms_that_are_no_image(small):
+    """Bins on a line: W2 of one-dimensional data."""
+    rng = np.random.RandomState(0)
+    means = rng.uniform(8, 24, size=(150, 1))
+    X = np.exp(-((np.arange(32) - means) ** 2) / rng.uniform(4, 30, size=(150, 1)))
+    embedder = small(grid_shape=None).fit(X[:100])
+    assert embedder.score(X[100:]) > 0.9
+
+
+def test_given_labels_are_used(small, digits):
+    X = digits[0]
+    W = pairwise_wasserstein(X, grid_shape=(8, 8))
+    pairs = np.column_stack(np.triu_indices(len(X), k=1))
+    listed = small().fit(X, pairs=pairs, distances=W[pairs[:, 0], pairs[:, 1]])
+    matrix = small().fit(X, distances=W)
+    assert listed.n_solves_ == 0
+    assert listed.n_pairs_ == len(pairs)
+    np.testing.assert_array_equal(listed.transform(X), matrix.transform(X))
+    doubled = small().fit(X, distances=2 * W)
+    ratio = doubled.pairwise_distances(X).mean() / matrix.pairwise_distances(X).mean()
+    assert ratio == pytest.approx(2, rel=1e-5)
+
+
+def test_all_measures_equal(small):
+    X = np.tile(np.arange(64.0), (12, 1))
+    W = small().fit(X).pairwise_distances(X)
+    assert np.isfinite(W).all()
+    assert np.abs(W).max() < 1e-3
+
+
+def test_decoded_images_are_measures_like_the_data(fitted, digits):
+    X = digits[0] / digits[0].sum(axis=1, keepdims=True)
+    decoded = fitted.inverse_transform(fitted.transform(X))
+    np.testing.assert_allclose(decoded.sum(axis=1), 1, rtol=1e-5)
+    assert decoded.min() >= 0
+    mean_image = np.abs(X - X.mean(axis=0)).sum()
+    assert np.abs(X - decoded).sum() < 0.7 * mean_image
+
+
+def test_sparsity_concentrates_the_decoded_mass(small, digits):
+    spread = []
+    for weight in (0.0, 0.05):
+        embedder = small(sparsity_weight=weight).fit(digits[0])
+        decoded = embedder.inverse_transform(embedder.transform(digits[0]))
+        spread.append(np.sqrt(decoded).sum(axis=1).mean())
+    assert spread[1] < 0.95 * spread[0]
+
+
+def test_no_decoder_without_a_weight(small, digits):
+    embedder = small(reconstruction_weight=0).fit(digits[0])
+    assert embedder.module_.decoder is None
+    assert not hasattr(embedder, "inverse_transform")
+
+
+def test_decoding_the_wrong_width(fitted):
+    with pytest.raises(ValueError, match="Got Z with 3 columns, expected 50"):
+        fitted.inverse_transform(np.zeros((2, 3)))
+
+
+@pytest.mark.parametrize("architecture", ["conv", "paper"])
+def test_images_are_asked_for(architecture, small, digits):
+    embedder = small(architecture=architecture, grid_shape=None)
+    with pytest.raises(ValueError, match="architecture='mlp' otherwise"):
+        embedder.fit(digits[0])
+
+
+def test_point_clouds_are_refused(small):
+    with pytest.raises(TypeError, match="Bin the clouds first"):
+        small().fit([np.zeros((3, 2)), np.ones((4, 2))])
+
+
+def test_translates_by_their_shift():
+    X, W = make_translated(80, grid_shape=(8, 8), random_state=0)
+    embedder = DeepWassersteinEmbedder(
+        grid_shape=(8, 8), widths=(64,), n_pairs=2_000, max_iter=40, random_state=0
+    )
+    learned = clone(embedder).fit(X).pairwise_distances(X)
+    assert relative_error(learned, W) < 0.05

@@ -1,0 +1,119 @@
+"""The house rules that a machine can check."""
+
+import ast
+import inspect
+import pkgutil
+import re
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+import skwass
+
+ROOT = Path(skwass.__file__).parent
+FILES = sorted(ROOT.rglob("*.py"))
+FLOORS = {
+    "_version": 0,
+    "measures": 0,
+    "ot": 1,
+    "nn": 2,
+    "embedders": 3,
+    "manifold": 3,
+    "neighbors": 4,
+    "geometry": 4,
+    "metrics": 4,
+    "inspection": 4,
+    "datasets": 4,
+}
+# Third parties that a floor may not know.
+STRANGERS = {"ot": {"torch"}, "nn": {"sklearn", "ot"}, "measures": {"torch", "ot"}}
+
+
+def _room(path):
+    return path.relative_to(ROOT).parts[0].removesuffix(".py")
+
+
+def _imports(path):
+    """Absolute names of the modules that a file imports, at any depth of its code."""
+    package = ["skwass", *path.relative_to(ROOT).parts[:-1]]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            stem = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_room_imports_only_from_floors_below(path):
+    if path.parent == ROOT and path.name == "__init__.py":
+        return
+    room = _room(path)
+    for name in _imports(path):
+        parts = name.split(".")
+        if parts[0] == "skwass":
+            other = parts[1]
+            assert other == room or FLOORS[other] < FLOORS[room], f"{room} <- {name}"
+        assert parts[0] not in STRANGERS.get(room, set()), f"{room} <- {name}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_and_exceptions_keep_the_rules(path):
+    text = path.read_text()
+    assert len(text.splitlines()) <= 400
+    assert not re.search(r"/(work|tmp)/|\.\./shared", text)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"bare except, line {node.lineno}"
+        assert not isinstance(node, ast.Assert), f"assert on input, line {node.lineno}"
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            assert len(node.exc.args) == 1, f"line {node.lineno}"
+            assert not node.exc.keywords, f"line {node.lineno}"
+
+
+def _public_objects():
+    """Functions and classes that a package of skwass lists in `__all__`."""
+    modules = [skwass]
+    for info in pkgutil.walk_packages(skwass.__path__, "skwass."):
+        module = import_module(info.name)
+        if hasattr(module, "__all__"):
+            modules.append(module)
+    found = {}
+    for module in modules:
+        for name in module.__all__:
+            thing = getattr(module, name)
+            if inspect.isclass(thing) or inspect.isfunction(thing):
+                found[f"{thing.__module__}.{name}"] = thing
+    return found
+
+
+@pytest.mark.parametrize("name", sorted(_public_objects()))
+def test_docstrings_state_the_defaults_of_the_signature(name):
+    thing = _public_objects()[name]
+    documented = _documented_defaults(inspect.getdoc(thing))
+    for parameter in inspect.signature(thing).parameters.values():
+        if parameter.name in ("args", "kwargs"):
+            continue
+        assert parameter.name in documented, f"{parameter.name} is not documented"
+        stated = documented[parameter.name]
+        if parameter.default is inspect.Parameter.empty:
+            assert stated is None, parameter.name
+        else:
+            assert stated is not None, f"{parameter.name} states no default"
+            assert ast.literal_eval(stated) == parameter.default, parameter.name
+
+
+def _documented_defaults(docstring):
+    """Map each entry of the section Parameters to the text after `default=`."""
+    section = docstring.split("Parameters\n----------\n")[-1]
+    section = re.split(r"\n\n?\w[\w ]*\n-{3,}\n", section)[0]
+    documented = {}
+    for line in section.splitlines():
+        match = re.match(r"(\w[\w, ]*) : (.*)$", line)
+        if match:
+            default = re.search(r"default=(.*)$", match[2])
+            for name in match[1].split(", "):
+                documented[name] = default[1] if default else None
+    return documented
