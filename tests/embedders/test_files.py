@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.exceptions import NotFittedError
 
 from skwass import DeepWassersteinEmbedder
+from skwass.measures import grid_support
 from skwass.ot import ExactWasserstein
 
 
@@ -17,7 +18,7 @@ from skwass.ot import ExactWasserstein
     [
         {},
         {"architecture": "conv", "widths": (4, 16)},
-        {"grid_shape": None, "support": np.indices((8, 8)).reshape(2, -1).T},
+        {"grid_shape": None, "support": grid_support((8, 8))},
         {"ground_truth": ExactWasserstein(p=1), "reconstruction_weight": 0},
     ],
 )

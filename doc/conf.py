@@ -1,0 +1,34 @@
+"""Sphinx configuration."""
+
+import os
+
+import skwass
+
+project = "skwass"
+copyright = "2026, the skwass developers"
+author = "The skwass developers"
+version = release = skwass.__version__
+
+extensions = [
+    "sphinx.ext.autodoc",
+    "sphinx.ext.autosummary",
+    "sphinx.ext.mathjax",
+    "numpydoc",
+    "sphinx_gallery.gen_gallery",
+]
+root_doc = "index"
+exclude_patterns = ["_build"]
+autosummary_generate = True
+numpydoc_show_class_members = False
+numpydoc_use_plots = False
+html_theme = "pydata_sphinx_theme"
+html_title = "skwass"
+html_show_sourcelink = False
+html_theme_options = {"show_nav_level": 2}
+sphinx_gallery_conf = {
+    "examples_dirs": "../examples",
+    "gallery_dirs": "auto_examples",
+    "filename_pattern": os.sep + "plot_",
+    "backreferences_dir": None,
+    "show_memory": False,
+}
