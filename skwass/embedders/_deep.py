@@ -97,7 +97,8 @@ class DeepWassersteinEmbedder(TrainedEmbedder):
     tol : float, default=0.0
         By how much a validation score must be better.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit.
+        Whether `fit` goes on from the weights of the last fit, with the network as it
+        was then.
     n_score_pairs : int, default=1_000
         Pairs that `score` labels.
     memory : str or object with the joblib.Memory interface, default=None
@@ -132,7 +133,7 @@ class DeepWassersteinEmbedder(TrainedEmbedder):
         `"max_iter"`, `"max_time"`, `"early_stopping"` or `"callback"`.
     n_features_in_ : int
         Number of bins.
-    feature_names_in_ : ndarray of shape (n_features_in_,)
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the bins, if `X` has any.
 
     Notes

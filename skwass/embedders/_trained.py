@@ -115,8 +115,9 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
         """
         start = time.monotonic()
         self._device(for_training=True)
-        measures = self._check_several(X, reset=True)
-        rng, generator = self._randomness(0)
+        goes_on = self.warm_start and hasattr(self, "module_")
+        measures = self._check_several(X, reset=not goes_on)
+        rng, generator = self._randomness(self.n_iter_ if goes_on else 0)
         reporter = FitReporter(self, X, y)
         labelled = obtain_labels(
             self,
@@ -128,7 +129,7 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
             reporter,
             self._deadline(start, share=0.5),
         )
-        if not (self.warm_start and hasattr(self, "module_")):
+        if not goes_on:
             self._start(measures, labelled, generator)
         self._train(measures, labelled, generator, reporter, self._deadline(start))
         return self
