@@ -23,14 +23,14 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from skwass import DeepWassersteinEmbedder
-from skwass.ot import pairwise_wasserstein
+from skwass.ot import pairwise_wasserstein, sample_pairs
 
 GRID = (8, 8)
 X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=400, stratify=y, random_state=0
 )
-pairs = np.random.default_rng(0).integers(len(X_train), size=(60_000, 2))
+pairs = sample_pairs(len(X_train), 60_000, random_state=0)
 start = time.perf_counter()
 distances = pairwise_wasserstein(X_train, pairs=pairs, grid_shape=GRID, n_jobs=2)
 label_time = time.perf_counter() - start

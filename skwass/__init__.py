@@ -1,7 +1,14 @@
 """Embed probability distributions so that distance is Wasserstein distance."""
 
-from . import ot
+from . import datasets, measures, ot
 from ._version import __version__
 from .embedders import DeepWassersteinEmbedder, WassersteinEmbedder
 
-__all__ = ["DeepWassersteinEmbedder", "WassersteinEmbedder", "__version__", "ot"]
+__all__ = [
+    "DeepWassersteinEmbedder",
+    "WassersteinEmbedder",
+    "__version__",
+    "datasets",
+    "measures",
+    "ot",
+]

@@ -77,7 +77,7 @@ def fetch_fashion_mnist(*, subset="train", data_home=None, return_X_y=False):
 
 
 def _fetch(stem, openml_name, subset, data_home, return_X_y):
-    home = Path(get_data_home() if data_home is None else data_home)
+    home = Path(get_data_home() if data_home is None else data_home).expanduser()
     parts = ("train", "test") if subset == "all" else (subset,)
     files = [home / f"{stem}_{part}.npz" for part in parts]
     if all(file.exists() for file in files):

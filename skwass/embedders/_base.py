@@ -100,7 +100,7 @@ class WassersteinEmbedder(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_features)
-            Measures, at least two; unseen ones for an honest answer.
+            Measures, at least three; unseen ones for an honest answer.
         y : None
             Ignored.
 
@@ -112,10 +112,11 @@ class WassersteinEmbedder(
         """
         check_is_fitted(self)
         measures = self._as_measures(X, reset=False)
-        if len(measures) < 2:
+        if len(measures) < 3 or self.n_score_pairs < 2:
             raise ValueError(
-                "Got X with n_samples=1, expected at least two measures: there is no "
-                "distance otherwise. Add measures."
+                f"Got X with n_samples={len(measures)} and n_score_pairs="
+                f"{self.n_score_pairs}, expected at least three measures and two "
+                "pairs: R2 compares distances. Add measures."
             )
         rng = fresh_random_state(self.random_state)
         pairs = sample_pairs(len(measures), self.n_score_pairs, rng)
@@ -128,18 +129,17 @@ class WassersteinEmbedder(
         """Check `X`, keep scikit-learn's bookkeeping of features, return measures."""
         if is_collection_of_clouds(X):
             self._refuse_clouds(X)
-        else:
-            # NaN, infinity and signs are checked below, where the row can be named.
-            # On one bin all measures are equal.
-            X = validate_data(
-                self,
-                X,
-                reset=reset,
-                dtype=np.float64,
-                ensure_all_finite=False,
-                ensure_min_features=2 if reset else 1,
+            return as_measures(X, grid_shape=self.grid_shape, support=self.support)
+        if reset and getattr(X, "shape", ())[1:] == (1,) and np.isrealobj(X):
+            raise ValueError(
+                "Got X with n_features=1, expected at least two bins: on one, all "
+                "measures are equal. Check that rows are measures."
             )
-        return as_measures(X, grid_shape=self.grid_shape, support=self.support)
+        # Where bins are is asked last, once their number is known to be right.
+        measures = as_measures(X)
+        named = X if hasattr(X, "columns") else measures.masses
+        validate_data(self, named, reset=reset, skip_check_array=True)
+        return as_measures(measures, grid_shape=self.grid_shape, support=self.support)
 
     def _refuse_clouds(self, X):
         """Raise where point clouds mean nothing to the estimator."""

@@ -5,14 +5,10 @@ from typing import NamedTuple
 import numpy as np
 from sklearn.utils.validation import check_array, check_memory
 
-from ..ot import (
-    MAX_VALIDATION_PAIRS,
-    ExactWasserstein,
-    check_pairs,
-    hold_out_measures,
-    label_pairs,
-    sample_pairs,
-)
+from .._version import __version__
+from ..ot import sample_pairs
+from ..ot._pairwise import as_ground_truth, check_pairs, label_pairs
+from ._holdout import MAX_VALIDATION_PAIRS, MIN_VALIDATION_PAIRS, hold_out_measures
 
 
 class LabelledPairs(NamedTuple):
@@ -35,18 +31,22 @@ def label(embedder, measures, pairs, *, deadline=None, on_chunk=None):
     n_solves : int
         How many of them were not in `memory`.
     """
-    ground_truth = embedder.ground_truth
-    if isinstance(ground_truth, str):
-        ground_truth = ExactWasserstein()
     settings = {"n_jobs": embedder.n_jobs, "deadline": deadline, "on_chunk": on_chunk}
-    if deadline is not None:
-        # Fewer labels than pairs may come back: not to be remembered.
-        w = label_pairs(measures, measures, pairs, ground_truth, **settings).w
-        return w, len(w)
-    cached = check_memory(embedder.memory).cache(label_pairs, ignore=list(settings))
-    arguments = (measures, measures, pairs, ground_truth)
-    known = cached.check_call_in_cache(*arguments, **settings)
-    return cached(*arguments, **settings).w, 0 if known else len(pairs)
+    ground_truth = as_ground_truth(embedder.ground_truth)
+    key = (measures, pairs, ground_truth, __version__)
+    cached = check_memory(embedder.memory).cache(_solve, ignore=list(settings))
+    if cached.check_call_in_cache(*key, **settings):
+        return cached(*key, **settings), 0
+    # A deadline may leave labels out: such an answer is not to be remembered.
+    solve = cached if deadline is None else _solve
+    w = solve(*key, **settings)
+    return w, len(w)
+
+
+def _solve(measures, pairs, ground_truth, version, *, n_jobs, deadline, on_chunk):
+    """Label pairs; the version is there for the cache to forget older ones by."""
+    settings = {"n_jobs": n_jobs, "deadline": deadline, "on_chunk": on_chunk}
+    return label_pairs(measures, measures, pairs, ground_truth, **settings).w
 
 
 def choose_pairs(n_measures, n_pairs, fraction, rng):
@@ -113,6 +113,7 @@ def check_labels(pairs, distances, n_measures):
                 f"Got distances of shape {w.shape} without pairs, expected "
                 f"({n_measures}, {n_measures}). Pass the pairs that they belong to."
             )
+        _refuse_asymmetric(w)
         pairs = np.column_stack(np.triu_indices(n_measures, k=1))
         w = w[pairs[:, 0], pairs[:, 1]]
     pairs = check_pairs(pairs, n_measures, n_measures)
@@ -127,6 +128,23 @@ def check_labels(pairs, distances, n_measures):
             "rounding errors with np.maximum(distances, 0)."
         )
     return pairs, w
+
+
+def _refuse_asymmetric(w):
+    """Raise unless a matrix of distances is symmetric with a zero diagonal."""
+    largest = np.abs(w).max(initial=0)
+    i, j = np.unravel_index(np.abs(w - w.T).argmax(), w.shape)
+    if not np.isclose(w[i, j], w[j, i], rtol=1e-6, atol=1e-9 * largest):
+        raise ValueError(
+            f"Got distances[{i}, {j}]={w[i, j]:g} and distances[{j}, {i}]={w[j, i]:g}, "
+            "expected a symmetric matrix. Fill both halves."
+        )
+    k = int(np.abs(np.diag(w)).argmax())
+    if abs(w[k, k]) > 1e-6 * largest:
+        raise ValueError(
+            f"Got distances[{k}, {k}]={w[k, k]:g}, expected zeros on the diagonal. "
+            "Pass distances, not similarities."
+        )
 
 
 def obtain_labels(
@@ -154,7 +172,8 @@ def obtain_labels(
     Returns
     -------
     labelled : LabelledPairs
-        Without a pair on either side of the split, all are for training.
+        Without training pairs, or with fewer than `MIN_VALIDATION_PAIRS` others, all
+        are for training.
     """
     if pairs is None and distances is None:
         pairs, held_out = choose_pairs(len(measures), embedder.n_pairs, fraction, rng)
@@ -170,6 +189,6 @@ def obtain_labels(
         n_solves = 0
     n_ends = held_out[pairs].sum(axis=1)
     train, validation = np.flatnonzero(n_ends == 0), np.flatnonzero(n_ends == 2)
-    if not (len(train) and len(validation)):
+    if not len(train) or len(validation) < MIN_VALIDATION_PAIRS:
         train, validation = np.arange(len(pairs)), np.arange(0)
     return LabelledPairs(pairs, w, train, validation, n_solves)

@@ -1,6 +1,6 @@
 """What `fit` tells the world while it runs: scikit-learn callbacks and prints."""
 
-from ..ot import CHUNK_SIZE
+from ..ot._pairwise import CHUNK_SIZE
 
 
 class FitReporter:
@@ -35,8 +35,9 @@ class FitReporter:
         """Close the task of labelling."""
         self._close()
 
-    def begin_training(self, max_iter):
-        """Open the task of training."""
+    def begin_training(self, max_iter, module):
+        """Open the task of training a module."""
+        self.module = module
         self._open(self.root, "train", max_subtasks=max_iter)
 
     def begin_epoch(self):
@@ -57,7 +58,10 @@ class FitReporter:
 
     def _usable(self):
         """Return what lets a callback score the estimator as it stands."""
-        attributes = {"module_": self.estimator.module_}
+        attributes = {
+            "module_": self.module,
+            "_n_features_out": self.estimator.n_components,
+        }
         return {**self.data, "reconstruction_attributes": attributes}
 
     def _open(self, parent, name, max_subtasks=0):

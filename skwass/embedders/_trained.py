@@ -14,7 +14,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from ..nn.devices import resolve_device
 from ..nn.pairs import PairBatches
-from ..nn.train import TrainingOptions, make_optimizer, train, train_epoch
+from ..nn.train import (
+    TrainingOptions,
+    TrainingResult,
+    make_optimizer,
+    train,
+    train_epoch,
+)
 from ._base import WassersteinEmbedder, fresh_random_state
 from ._io import read, write
 from ._labelling import obtain_labels
@@ -25,6 +31,7 @@ _SAVED = (
     "n_features_in_",
     "feature_names_in_",
     "_n_features_out",
+    "_first_seeds",
     "n_iter_",
     "n_pairs_",
     "n_solves_",
@@ -39,6 +46,15 @@ def _revived(attribute, value):
     if attribute == "feature_names_in_":
         return np.array(value, dtype=object)
     return list(value) if isinstance(value, tuple) else value
+
+
+def _on_cpu(state):
+    """Return a nest of dicts and lists with its tensors on the CPU."""
+    if isinstance(state, torch.Tensor):
+        return state.cpu()
+    if isinstance(state, dict):
+        return {key: _on_cpu(value) for key, value in state.items()}
+    return [_on_cpu(value) for value in state] if isinstance(state, list) else state
 
 
 class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
@@ -76,19 +92,20 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
     def _make_module(self, measures, generator):
         """Return an untrained module on the CPU, its fixed parts fitted to measures.
 
-        Sets `_network_settings`, from which `_build_network` makes the module.
+        Its attribute `settings` holds what `_build` needs to make another like it.
         """
 
+    @staticmethod
     @abstractmethod
-    def _build_network(self, generator):
-        """Return a module made from `_network_settings`."""
+    def _build(settings, generator):
+        """Return a module made from settings, its fixed parts still empty."""
 
     @abstractmethod
-    def _objective(self, measures, device):
+    def _objective(self, module, measures, device):
         """Return `loss(module, batch)` over training measures."""
 
     @abstractmethod
-    def _validation_score(self, measures, pairs, w, device):
+    def _validation_score(self, module, measures, pairs, w, device):
         """Return `score(module)` over pairs of held-out measures."""
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -114,10 +131,11 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
             Fitted estimator.
         """
         start = time.monotonic()
-        self._device(for_training=True)
+        device = self._device(for_training=True)
         goes_on = self.warm_start and hasattr(self, "module_")
         measures = self._check_several(X, reset=not goes_on)
-        rng, generator = self._randomness(self.n_iter_ if goes_on else 0)
+        pair_seed, training_seed = self._seeds(goes_on)
+        generator = torch.Generator().manual_seed(training_seed)
         reporter = FitReporter(self, X, y)
         labelled = obtain_labels(
             self,
@@ -125,13 +143,23 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
             pairs,
             distances,
             self.validation_fraction if self.early_stopping else 0.0,
-            rng,
+            np.random.RandomState(pair_seed),
             reporter,
             self._deadline(start, share=0.5),
         )
-        if not goes_on:
-            self._start(measures, labelled, generator)
-        self._train(measures, labelled, generator, reporter, self._deadline(start))
+        module = self._module(goes_on, measures, labelled, generator).to(device)
+        reporter.begin_training(self.max_iter, module)
+        result = train(
+            module,
+            self._batches(module, labelled, device),
+            self._objective(module, measures, device),
+            self._validation(module, measures, labelled, device),
+            self._options(self._deadline(start)),
+            generator,
+            reporter,
+        )
+        self._keep(goes_on, module, labelled, result)
+        reporter.end_training(result.stopped_by)
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -158,28 +186,28 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
             Fitted estimator.
         """
         device = self._device(for_training=True)
-        is_first = not hasattr(self, "module_")
-        measures = self._check_several(X, reset=is_first)
-        rng, generator = self._randomness(0 if is_first else self.n_iter_)
+        goes_on = hasattr(self, "module_")
+        measures = self._check_several(X, reset=not goes_on)
+        _, seed = self._seeds(goes_on)
+        generator = torch.Generator().manual_seed(seed)
+        rng = np.random.RandomState(seed)
         reporter = FitReporter(self, X, y)
         labelled = obtain_labels(
             self, measures, pairs, distances, 0.0, rng, reporter, None
         )
-        if is_first:
-            self._start(measures, labelled, generator)
-        module, options = self.module_.to(device), self._options(None)
+        module = self._module(goes_on, measures, labelled, generator).to(device)
+        options = self._options(None)
         optimizer = make_optimizer(module, options)
-        if hasattr(self, "_optimizer_state"):
-            optimizer.load_state_dict(self._optimizer_state)
-        batches = self._batches(labelled, device)
-        loss = self._objective(measures, device)
-        reporter.begin_training(1)
+        moments = getattr(self, "_moments", None)
+        if moments is not None:
+            optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
+        reporter.begin_training(1, module)
         reporter.begin_epoch()
+        batches = self._batches(module, labelled, device)
+        loss = self._objective(module, measures, device)
         mean_loss = train_epoch(module, batches, loss, optimizer, options, generator)
-        self.loss_curve_.append(mean_loss)
-        self._optimizer_state = optimizer.state_dict()
-        self.n_iter_ += 1
-        self.n_pairs_, self.n_solves_ = len(labelled.w), labelled.n_solves
+        result = TrainingResult([mean_loss], [], "max_iter")
+        self._keep(goes_on, module, labelled, result, optimizer.state_dict()["state"])
         reporter.end_epoch(self.n_iter_ - 1, mean_loss, None)
         reporter.end_training("max_iter")
         return self
@@ -199,15 +227,16 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
 
         Notes
         -----
-        `memory` is not kept, nor the state of the optimizer. A pickle keeps both, and
-        can run code when it is opened; this file cannot.
+        `memory` is not kept, nor `set_output`, callbacks and the state of the
+        optimizer. A pickle keeps them, and can run code when it is opened; this file
+        cannot.
         """
         check_is_fitted(self)
         parameters = {**self.get_params(deep=False), "memory": None}
         attributes = {name: vars(self)[name] for name in _SAVED if name in vars(self)}
         weights = self.module_.state_dict()
         name = type(self).__name__
-        write(path, name, parameters, attributes, self._network_settings, weights)
+        write(path, name, parameters, attributes, self.module_.settings, weights)
 
     @classmethod
     def load(cls, path):
@@ -239,10 +268,8 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
             if attribute in attributes:
                 value = attributes[attribute]
                 setattr(embedder, attribute, _revived(attribute, value))
-        embedder._network_settings = network
-        embedder.module_ = embedder._build_network(torch.Generator())
+        embedder.module_ = cls._build(network, torch.Generator()).eval()
         embedder.module_.load_state_dict(weights)
-        embedder.module_.eval()
         return embedder
 
     def _check_several(self, X, *, reset):
@@ -254,13 +281,17 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
             )
         return measures
 
-    def _randomness(self, n_iter):
-        """Return generators of numpy and torch for a fit that starts after `n_iter`."""
-        seeds = fresh_random_state(self.random_state).randint(
-            2**31 - 1, size=n_iter + 1
-        )
-        rng = np.random.RandomState(seeds[-1])
-        return rng, torch.Generator().manual_seed(int(rng.randint(2**31 - 1)))
+    def _seeds(self, goes_on):
+        """Return seeds of the choice of pairs and of the training.
+
+        A fit that goes on holds out the measures that the first one did, or it would be
+        validated on what it was trained on; its training does not repeat itself.
+        """
+        if not goes_on:
+            rng = fresh_random_state(self.random_state)
+            self._first_seeds = [int(seed) for seed in rng.randint(2**31 - 1, size=2)]
+        pair_seed, training_seed = self._first_seeds
+        return pair_seed, training_seed + (self.n_iter_ if goes_on else 0)
 
     def _deadline(self, start, share=1.0):
         return None if self.max_time is None else start + share * self.max_time
@@ -279,53 +310,50 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
             deadline=deadline,
         )
 
-    def _start(self, measures, labelled, generator):
-        """Make the module and what grows with training."""
-        self.module_ = self._make_module(measures, generator)
+    def _module(self, goes_on, measures, labelled, generator):
+        """Return the module to train, a copy: a fit that fails changes nothing."""
+        if goes_on:
+            return copy.deepcopy(self.module_)
+        module = self._make_module(measures, generator)
         scale = float(np.sqrt(np.mean(labelled.w[labelled.train] ** 2)))
-        self.module_.scale.fill_(scale or 1.0)
-        self.module_.eval()
-        self.loss_curve_, self.validation_scores_ = [], []
-        self.n_iter_ = 0
-        self._n_features_out = self.n_components
-        self.__dict__.pop("_optimizer_state", None)
+        module.scale.fill_(scale or 1.0)
+        return module.eval()
 
-    def _batches(self, labelled, device):
-        scale = float(self.module_.scale)
+    def _batches(self, module, labelled, device):
         pairs, w = labelled.pairs[labelled.train], labelled.w[labelled.train]
-        w_sq = torch.from_numpy(np.square(w / scale)).float()
+        w_sq = torch.from_numpy(np.square(w / float(module.scale))).float()
         return PairBatches(torch.from_numpy(pairs), w_sq, self.batch_size, device)
 
-    def _train(self, measures, labelled, generator, reporter, deadline):
-        device = self._device(for_training=True)
-        module = self.module_.to(device)
-        validate = None
-        if len(labelled.validation):
-            pairs, w = (
-                labelled.pairs[labelled.validation],
-                labelled.w[labelled.validation] / float(module.scale),
-            )
-            validate = self._validation_score(measures, pairs, w, device)
-        reporter.begin_training(self.max_iter)
-        result = train(
-            module,
-            self._batches(labelled, device),
-            self._objective(measures, device),
-            validate,
-            self._options(deadline),
-            generator,
-            reporter,
+    def _validation(self, module, measures, labelled, device):
+        """Return the score of held-out pairs, or None where there are none."""
+        rows = labelled.validation
+        if not len(rows):
+            return None
+        pairs, w = labelled.pairs[rows], labelled.w[rows] / float(module.scale)
+        return self._validation_score(module, measures, pairs, w, device)
+
+    def _keep(self, goes_on, module, labelled, result, moments=None):
+        """Store what training left."""
+        if not goes_on:
+            self.loss_curve_, self.validation_scores_, self.n_iter_ = [], [], 0
+        self.module_, self._moments = module, moments
+        self._n_features_out = (
+            self.n_components if not goes_on else self._n_features_out
         )
         self.loss_curve_ += result.loss_curve
         self.validation_scores_ += result.validation_scores
         self.n_iter_ += len(result.loss_curve)
         self.n_pairs_, self.n_solves_ = len(labelled.w), labelled.n_solves
         self.stopped_by_ = result.stopped_by
-        reporter.end_training(result.stopped_by)
 
     def __getstate__(self):
         # A model trained on a GPU opens where there is none.
-        state = super().__getstate__()
+        state = super().__getstate__().copy()
         if "module_" in state:
-            state = {**state, "module_": copy.deepcopy(state["module_"]).cpu()}
+            state["module_"] = copy.deepcopy(state["module_"]).cpu()
+        if "_moments" in state:
+            state["_moments"] = _on_cpu(state["_moments"])
         return state
+
+    def __sklearn_is_fitted__(self):
+        return hasattr(self, "module_")

@@ -107,7 +107,7 @@ class PointClouds:
     @property
     def dim(self):
         """Dimension of the points."""
-        return self.points[0].shape[1]
+        return self.points[0].shape[1] if self.points else 0
 
 
 def grid_support(grid_shape):

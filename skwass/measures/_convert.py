@@ -57,6 +57,13 @@ def as_measures(X, *, grid_shape=None, support=None):
         )
     X = to_numpy(X)
     if is_collection_of_clouds(X):
+        if grid_shape is not None and getattr(X, "shape", ())[1:] == tuple(
+            np.atleast_1d(grid_shape)
+        ):
+            raise ValueError(
+                f"Got images of shape {X.shape}, expected one row each, "
+                f"({len(X)}, {np.prod(grid_shape)}). Pass X.reshape(len(X), -1)."
+            )
         if grid_shape is not None or support is not None:
             raise ValueError(
                 f"Got X=a collection of point clouds with grid_shape={grid_shape} or a "
@@ -91,7 +98,8 @@ def clouds_from_groups(X, groups, weights=None):
     Raises
     ------
     ValueError
-        If lengths differ, or a group has no mass.
+        If lengths differ, or a group has no mass. Messages number groups as `names`
+        does: X[k] is the cloud of `names[k]`.
 
     Examples
     --------
@@ -102,6 +110,11 @@ def clouds_from_groups(X, groups, weights=None):
     """
     X = check_array(to_numpy(X), dtype=None, input_name="X", ensure_all_finite=False)
     groups = np.asarray(to_numpy(groups))
+    if groups.dtype.kind == "O" and any(name is None for name in groups):
+        raise ValueError(
+            f"Got groups[{list(groups).index(None)}]=None, expected a name a row. Drop "
+            "rows without a group."
+        )
     if groups.shape != (len(X),):
         raise ValueError(
             f"Got groups of shape {groups.shape}, expected ({len(X)},), one entry a "

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from ._collections import Histograms, grid_support
-from ._layout import is_object_array, refuse_far, to_numpy
+from ._layout import refuse_far, to_numpy
 
 
 def check_masses(X):
@@ -36,13 +36,13 @@ def check_masses(X):
         "has no mass (all bins are zero), expected a positive sum. Drop the row.",
     )
     # The division by the peak keeps the sum of huge or subnormal masses finite.
-    masses = X / peak[:, None]
+    masses = X / peak[:, None]  # the one copy
     masses /= masses.sum(axis=1, keepdims=True)
     return masses
 
 
 def _first_row_of_no_numbers(X):
-    if isinstance(X, list) or is_object_array(X):
+    if isinstance(X, list) or (isinstance(X, np.ndarray) and X.dtype.kind in "OUS"):
         for i, row in enumerate(X):
             try:
                 if np.asarray(row, dtype=np.float64).shape != np.shape(X[0]):

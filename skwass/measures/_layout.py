@@ -24,8 +24,12 @@ def is_collection_of_clouds(X):
     """
     if isinstance(X, PointClouds):
         return True
-    if isinstance(X, list) or (is_object_array(X) and X.ndim == 1):
-        return len(X) > 0 and (isinstance(X[0], tuple) or _ndim(X[0]) == 2)
+    is_object_array = isinstance(X, np.ndarray) and X.dtype.kind == "O"
+    if isinstance(X, list) or (is_object_array and X.ndim == 1):
+        if len(X) and isinstance(X[0], tuple):
+            # A row of numbers may be a tuple as well.
+            return len(X[0]) > 0 and _ndim(X[0][0]) > 0
+        return len(X) > 0 and _ndim(X[0]) == 2
     return getattr(X, "ndim", None) == 3
 
 
@@ -52,10 +56,6 @@ def _ndim(x):
     if isinstance(x, list | tuple):
         return 1 + (_ndim(x[0]) if len(x) else 0)
     return 0
-
-
-def is_object_array(X):
-    return isinstance(X, np.ndarray) and X.dtype.kind == "O"
 
 
 def refuse_far(x, name):

@@ -9,11 +9,11 @@ from .inputs import SpectralInput, StandardInput
 from .mlp import DenseDecoder, DenseEncoder
 from .siamese import Siamese
 
-# Chosen by test error at equal time on two cores; see benchmarks.
-DEFAULT_WIDTHS = {"mlp": (512, 512), "conv": (32, 64, 256), "paper": ()}
+DECODER_WIDTHS = (512, 512)
+DEFAULT_WIDTHS = {"mlp": (1024, 512), "conv": (32, 64, 256), "paper": ()}
 NEEDS_IMAGES = {"conv", "paper"}
 # Standard deviation of what the encoder sees.
-SPECTRAL_GAIN = 0.5
+SPECTRAL_GAIN = 0.3
 PIXEL_GAIN = 1.0
 # W2 near the uniform measure says 1; somewhat smoother input generalises better.
 SMOOTHNESS = 1.5
@@ -70,5 +70,5 @@ def histogram_network(
     if architecture == "paper":
         decoder = PaperDecoder(n_components, grid_shape)
     else:
-        decoder = DenseDecoder(n_components, DEFAULT_WIDTHS["mlp"], n_bins)
+        decoder = DenseDecoder(n_components, DECODER_WIDTHS, n_bins)
     return Siamese(inputs, encoder, decoder)

@@ -23,7 +23,8 @@ def build(factory: Callable[[], nn.Module], generator: torch.Generator) -> nn.Mo
     """
     with torch.device("meta"):
         module = factory()
-    module.to_empty(device="cpu")
+    # Masses come in float32, whatever torch's default is.
+    module.to_empty(device="cpu").float()
     for layer in module.modules():
         _initialize(layer, generator)
     return module

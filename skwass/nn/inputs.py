@@ -35,12 +35,14 @@ class StandardInput(nn.Module):
 
     def fit(self, x: Tensor) -> None:
         """Take the statistics of training masses [N, n_bins]."""
-        features = self.features(x)
-        self.mean.copy_(features.mean(dim=0, dtype=torch.float64))
-        deviation = (features - self.mean).square().mean().sqrt()
+        chunks = x.split(4096)
+        sums = [self.features(part).sum(dim=0, dtype=torch.float64) for part in chunks]
+        self.mean.copy_(torch.stack(sums).sum(dim=0) / len(x))
+        squares = [(self.features(part) - self.mean).square().sum() for part in chunks]
+        deviation = float(torch.stack(squares).double().sum() / x.numel()) ** 0.5
         # Equal measures leave rounding errors, which are not to be blown up.
-        floor = 1e-5 * features.abs().max()
-        self.inverse_std.fill_(self.gain / float(torch.maximum(deviation, floor)))
+        floor = 1e-5 * float(self.features(x[:1]).abs().max())
+        self.inverse_std.fill_(self.gain / (max(deviation, floor) or 1.0))
 
     def features(self, x: Tensor) -> Tensor:
         """Return what is standardised; the masses themselves."""

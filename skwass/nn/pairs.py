@@ -54,7 +54,7 @@ class PairBatches:
 
     def epoch(self, generator: torch.Generator) -> Iterator[PairBatch]:
         """Yield the batches of one pass over the pairs."""
-        swapped = torch.rand(len(self.pairs), generator=generator) < 0.5
+        swapped = torch.randint(2, (len(self.pairs),), generator=generator) == 1
         pairs = torch.where(swapped[:, None], self.pairs.flip(1), self.pairs)
         n_measures = int(self.measures[-1]) + 1
         rank = torch.randperm(n_measures, generator=generator)

@@ -61,14 +61,14 @@ class DWEObjective:
     ----------
     features : Tensor [N, n_bins]
         Training data after `Siamese.inputs`.
-    masses : Tensor [N, n_bins]
-        The same data, to reconstruct.
+    masses : Tensor [N, n_bins] or None
+        The same data, to reconstruct if there is a decoder.
     reconstruction_weight, sparsity_weight : float
         Factors of the two decoder terms; the regression has factor 1.
     """
 
     features: Tensor
-    masses: Tensor
+    masses: Tensor | None
     reconstruction_weight: float
     sparsity_weight: float
 

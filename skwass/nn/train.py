@@ -130,11 +130,6 @@ def train(
         losses.append(
             train_epoch(model, batches, loss, optimizer, options, generator, clock)
         )
-        if not math.isfinite(losses[-1]):
-            raise ValueError(
-                f"Got a loss of {losses[-1]} in epoch {number + 1}, expected a finite "
-                "one: training diverged. Lower learning_rate or max_grad_norm."
-            )
         if validate is not None:
             scores.append(validate(model))
             best.update(scores[-1])
@@ -180,7 +175,13 @@ def train_epoch(
         if clock is not None and clock.is_over:
             break
     model.eval()
-    return float(total / n_steps)
+    mean = float(total / n_steps)
+    if not math.isfinite(mean):
+        raise ValueError(
+            f"Got a training loss of {mean}, expected a finite one: training diverged. "
+            "Lower learning_rate or max_grad_norm."
+        )
+    return mean
 
 
 class _Clock:

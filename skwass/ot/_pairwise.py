@@ -2,11 +2,12 @@
 
 import time
 import warnings
+from numbers import Integral
 
 import numpy as np
 from joblib import Parallel, delayed
 from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import validate_params
+from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
 from sklearn.utils.validation import check_array
 
 from ..measures import as_measures
@@ -46,24 +47,24 @@ def label_pairs(
     chunks = [pairs[k : k + CHUNK_SIZE] for k in range(0, len(pairs), CHUNK_SIZE)]
     solve = delayed(_label_chunk)
     # joblib hands out tasks a few at a time, so a deadline leaves little work behind.
-    results = Parallel(n_jobs=n_jobs, prefer="threads", return_as="generator")(
-        solve(mu, nu, chunk, ground_truth) for chunk in chunks
-    )
+    # Threads, as measures are large and the solver releases the lock.
+    parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
+    results = parallel(solve(mu, nu, chunk, ground_truth) for chunk in chunks)
     parts = []
     for part in results:
         parts.append(part)
         if on_chunk is not None:
             on_chunk()
         if deadline is not None and time.monotonic() > deadline:
+            _drop(results)
             break
-    _close(results)
     labels = PairLabels.concatenate(parts)
     _warn_unconverged(labels, ground_truth)
     return labels
 
 
-def _close(results):
-    """Drop what is still being computed; joblib warns of work that nobody awaited."""
+def _drop(results):
+    """Give up what is still being computed; joblib warns of work nobody awaited."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
         results.close()
@@ -81,14 +82,18 @@ def _warn_unconverged(labels, ground_truth):
         warnings.warn(
             f"{n_unconverged} of {len(labels)} pairs did not converge in "
             f"{ground_truth}; their distances are kept and not reliable. Raise "
-            "max_iter.",
+            "its max_iter.",
             ConvergenceWarning,
             stacklevel=3,
         )
 
 
 @validate_params(
-    {"n_jobs": [int, np.integer, None]}, prefer_skip_nested_validation=True
+    {
+        "n_jobs": [Integral, None],
+        "ground_truth": [StrOptions({"exact"}), HasMethods(["solve"])],
+    },
+    prefer_skip_nested_validation=True,
 )
 def pairwise_wasserstein(
     X,
@@ -96,6 +101,7 @@ def pairwise_wasserstein(
     *,
     pairs=None,
     p=2,
+    ground_truth="exact",
     grid_shape=None,
     support=None,
     n_jobs=None,
@@ -112,6 +118,10 @@ def pairwise_wasserstein(
         Rows `(i, j)` ask for the distance of `X[i]` and `Y[j]`. All pairs if None.
     p : float, default=2
         Order of the distance, at least 1. The ground metric is Euclidean.
+    ground_truth : {"exact"} or object with `solve(measure, measure)`, default="exact"
+        What solves a pair, in place of `ExactWasserstein(p=p)`: a measure is a tuple of
+        points and masses, and the answer `(w, converged)`. For more pivots, pass
+        `ExactWasserstein(p, max_iter=10_000_000)`.
     grid_shape : tuple of int, default=None
         Histograms only: the grid that the bins form, e.g. `(28, 28)`; W is then in
         pixels.
@@ -152,8 +162,7 @@ def pairwise_wasserstein(
            [1.   , 0.   , 1.   ],
            [1.414, 1.   , 0.   ]])
     """
-    ground_truth = ExactWasserstein(p=p)
-    ground_truth._validate_params()
+    ground_truth = as_ground_truth(ground_truth, p=p)
     mu = as_measures(X, grid_shape=grid_shape, support=support)
     nu = mu if Y is None else as_measures(Y, grid_shape=grid_shape, support=support)
     if mu.dim != nu.dim or (
@@ -172,6 +181,23 @@ def pairwise_wasserstein(
     pairs = np.indices((len(mu), len(nu))).reshape(2, -1).T
     labels = label_pairs(mu, nu, pairs, ground_truth, n_jobs=n_jobs)
     return labels.w.reshape(len(mu), len(nu))
+
+
+def as_ground_truth(ground_truth, **parameters):
+    """Return the object that solves pairs, its parameters checked.
+
+    Parameters
+    ----------
+    ground_truth : {"exact"} or object with `solve(measure, measure)`
+        Given by the user.
+    **parameters : dict
+        Of what a name stands for.
+    """
+    if isinstance(ground_truth, str):
+        ground_truth = ExactWasserstein(**parameters)
+    if hasattr(ground_truth, "_validate_params"):
+        ground_truth._validate_params()
+    return ground_truth
 
 
 def _all_pairs(mu, ground_truth, n_jobs):

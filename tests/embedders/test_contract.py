@@ -11,10 +11,13 @@ import torch
 from scipy.spatial.distance import cdist
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.cluster import KMeans
+from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
+from skwass.embedders import _trained
+from skwass.nn.siamese import ValidationScore
 from skwass.ot import pairwise_wasserstein
 
 
@@ -61,6 +64,8 @@ def test_score_is_r2_of_W(fitted, digits):
     assert fitted.score(digits[1]) == pytest.approx(expected, abs=1e-4)
     with pytest.raises(ValueError, match="n_samples=1"):
         fitted.score(digits[1][:1])
+    with pytest.raises(ValueError, match="n_score_pairs=1,"):
+        fitted.set_params(n_score_pairs=1).score(digits[1])
 
 
 @pytest.mark.parametrize("dump", [pickle, joblib])
@@ -122,14 +127,71 @@ def test_grid_search_in_processes(small, digits):
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
-def test_validation_measures_are_not_trained_on(small, digits):
-    """Labels that only the training measures can explain are not explained."""
-    seen = small(validation_fraction=0.3, max_iter=30).fit(digits[0])
-    assert len(seen.validation_scores_) == seen.n_iter_
-    # Best weights are restored, so scoring the held-out pairs again gives the best.
-    blind = small(early_stopping=False, max_iter=30).fit(digits[0])
-    assert blind.validation_scores_ == []
-    assert blind.n_iter_ == 30
+def test_best_weights_are_kept(small, digits, monkeypatch):
+    """The score of what `fit` returns is the best that validation saw."""
+    made = []
+    original = ValidationScore.__init__
+
+    def spy(self, *args):
+        original(self, *args)
+        made.append(self)
+
+    monkeypatch.setattr(ValidationScore, "__init__", spy)
+    embedder = small(validation_fraction=0.3, max_iter=20, learning_rate=0.03)
+    embedder.fit(digits[0])
+    best = max(embedder.validation_scores_)
+    assert embedder.validation_scores_[-1] != best
+    assert made[0](embedder.module_) == pytest.approx(best, rel=1e-6)
+    assert small(early_stopping=False).fit(digits[0]).validation_scores_ == []
+
+
+def test_measures_held_out_stay_so_on_a_warm_start(small, digits, monkeypatch):
+    held_out = []
+    obtain = _trained.obtain_labels
+
+    def spy(*args):
+        labelled = obtain(*args)
+        held_out.append(np.unique(labelled.pairs[labelled.validation]))
+        return labelled
+
+    monkeypatch.setattr(_trained, "obtain_labels", spy)
+    embedder = small(warm_start=True, max_iter=2, random_state=None)
+    embedder.fit(digits[0]).fit(digits[0])
+    np.testing.assert_array_equal(*held_out)
+    assert len(held_out[0]) > 1
+
+
+def test_a_fit_that_fails_changes_nothing(small, digits):
+    embedder = small(max_iter=2, warm_start=True).fit(digits[0])
+    Z = embedder.transform(digits[1])
+    embedder.set_params(learning_rate=1e30, max_grad_norm=1e30)
+    for fit in (embedder.fit, embedder.partial_fit):
+        with pytest.raises(ValueError, match="training diverged"):
+            fit(digits[0])
+        np.testing.assert_array_equal(embedder.transform(digits[1]), Z)
+    assert embedder.n_iter_ == 2
+    fresh = small(architecture="conv", grid_shape=None)
+    with pytest.raises(ValueError, match="architecture='mlp'"):
+        fresh.fit(digits[0])
+    with pytest.raises(NotFittedError):
+        fresh.transform(digits[0])
+
+
+def test_what_was_fitted_decides_about_the_decoder(small, digits):
+    without = small(max_iter=1, reconstruction_weight=0).fit(digits[0])
+    assert not hasattr(without.set_params(reconstruction_weight=1), "inverse_transform")
+    with_it = small(max_iter=1).fit(digits[0]).set_params(reconstruction_weight=0)
+    assert with_it.inverse_transform(np.zeros((1, 16))).shape == (1, 64)
+
+
+def test_a_default_dtype_of_torch_changes_nothing(small, digits):
+    Z = small(max_iter=2).fit(digits[0]).transform(digits[1])
+    torch.set_default_dtype(torch.float64)
+    try:
+        again = small(max_iter=2).fit(digits[0]).transform(digits[1])
+    finally:
+        torch.set_default_dtype(torch.float32)
+    np.testing.assert_array_equal(again, Z)
 
 
 def test_early_stopping_stops(small, digits):
@@ -235,6 +297,8 @@ def test_verbose_prints_an_epoch_a_line(small, digits, capsys):
         ({"pairs": [[0, 1]], "distances": [1.0, 2.0]}, r"expected \(1,\), one a pair"),
         ({"pairs": [[0, 1]], "distances": [-1.0]}, r"Got distances\[0\]=-1"),
         ({"pairs": [[0, 1]], "distances": [np.nan]}, "NaN"),
+        ({"distances": np.tri(200, k=-1)}, "expected a symmetric matrix"),
+        ({"distances": np.ones((200, 200))}, "expected zeros on the diagonal"),
         ({"pairs": [[0, 200]], "distances": [1.0]}, r"Got pairs\[0\]=\[0, 200\]"),
         ({"pairs": [[0, 1, 2]], "distances": [1.0]}, r"Got pairs of shape \(1, 3\)"),
     ],

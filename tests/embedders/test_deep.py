@@ -8,6 +8,7 @@ from sklearn.base import clone
 
 from skwass import DeepWassersteinEmbedder
 from skwass.datasets import make_translated
+from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
 
 
@@ -75,8 +76,9 @@ def test_given_labels_are_used(small, digits):
     assert ratio == pytest.approx(2, rel=1e-5)
 
 
-def test_all_measures_equal(small):
-    X = np.tile(np.arange(64.0), (12, 1))
+@pytest.mark.parametrize("measure", [np.arange(64.0), np.ones(64), np.eye(64)[5]])
+def test_all_measures_equal(measure, small):
+    X = np.tile(measure, (12, 1))
     W = small().fit(X).pairwise_distances(X)
     assert np.isfinite(W).all()
     assert np.abs(W).max() < 1e-3
@@ -107,7 +109,7 @@ def test_no_decoder_without_a_weight(small, digits):
 
 
 def test_decoding_the_wrong_width(fitted):
-    with pytest.raises(ValueError, match="Got Z with 3 columns, expected 50"):
+    with pytest.raises(ValueError, match="Got X with 3 columns, expected 50"):
         fitted.inverse_transform(np.zeros((2, 3)))
 
 
@@ -116,6 +118,31 @@ def test_images_are_asked_for(architecture, small, digits):
     embedder = small(architecture=architecture, grid_shape=None)
     with pytest.raises(ValueError, match="architecture='mlp' otherwise"):
         embedder.fit(digits[0])
+
+
+def test_images_in_three_dimensions_are_told_the_way(small, digits):
+    with pytest.raises(ValueError, match=r"Pass X.reshape\(len\(X\), -1\)"):
+        small().fit(digits[0].reshape(-1, 8, 8))
+
+
+def test_checked_measures_and_tensors_are_accepted(small, digits):
+    torch = pytest.importorskip("torch")
+    Z = small(max_iter=1).fit(digits[0]).transform(digits[0])
+    for X in (
+        as_measures(digits[0]),
+        torch.from_numpy(digits[0]).requires_grad_(),
+        [tuple(row) for row in digits[0]],
+    ):
+        again = small(max_iter=1).fit(X)
+        np.testing.assert_array_equal(again.transform(X), Z)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "widths"), [("conv", ()), ("mlp", (8, 0)), ("mlp", (2.5,))]
+)
+def test_bad_widths(architecture, widths, small, digits):
+    with pytest.raises(ValueError, match="Got widths=.* positive integers"):
+        small(architecture=architecture, widths=widths).fit(digits[0])
 
 
 def test_point_clouds_are_refused(small):

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from skwass.embedders._holdout import MAX_VALIDATION_PAIRS
 from skwass.embedders._labelling import choose_pairs
-from skwass.ot import MAX_VALIDATION_PAIRS, ExactWasserstein, pairwise_wasserstein
+from skwass.ot import ExactWasserstein, pairwise_wasserstein
 
 
 @pytest.mark.parametrize("n_measures", [20, 300])

@@ -9,13 +9,8 @@ from numpy.testing import assert_allclose, assert_array_equal
 from sklearn.exceptions import ConvergenceWarning
 
 from skwass.measures import as_measures
-from skwass.ot import (
-    CHUNK_SIZE,
-    ExactWasserstein,
-    check_pairs,
-    label_pairs,
-    pairwise_wasserstein,
-)
+from skwass.ot import ExactWasserstein, pairwise_wasserstein
+from skwass.ot._pairwise import CHUNK_SIZE, check_pairs, label_pairs
 
 # Row k is a Dirac at k, so that W of rows i and j is |i - j|.
 DIRACS = np.eye(30)
@@ -129,7 +124,9 @@ class OnlyNear:
 def test_unconverged_pairs_are_counted_and_kept(n_jobs):
     diracs = as_measures(DIRACS)
     expected = np.ptp(ALL_PAIRS, axis=1)
-    message = r"^45 of 435 pairs did not converge in OnlyNear\(\); .* Raise max_iter\.$"
+    message = (
+        r"^45 of 435 pairs did not converge in OnlyNear\(\); .* Raise its max_iter\.$"
+    )
     with pytest.warns(ConvergenceWarning, match=message):
         labels = label_pairs(diracs, diracs, ALL_PAIRS, OnlyNear(), n_jobs=n_jobs)
     assert_array_equal(labels.w, expected)
