@@ -18,6 +18,7 @@ extensions = [
 ]
 root_doc = "index"
 exclude_patterns = ["_build"]
+templates_path = ["_templates"]
 autosummary_generate = True
 numpydoc_show_class_members = False
 numpydoc_use_plots = False

@@ -75,14 +75,15 @@ class DeepWassersteinEmbedder(TrainedEmbedder):
         Pairs drawn and labelled for training, at most all there are. The error falls
         with their number, and the bill of exact solves rises: of 28 x 28 images, about
         600 a second and core. A tenth more (2,000 at most) is labelled for validation.
-    max_iter : int, default=30
+    max_iter : int, default=20
         Epochs: passes over the pairs. The learning rate ends at zero after the last.
     max_time : float, default=None
         Seconds that `fit` may take, labels included; labelling stops at half of it, and
         the schedule of training is compressed to end in time. The one setting that
         gives up reproducibility.
-    batch_size : int, default=256
-        Pairs a step.
+    batch_size : int or "auto", default="auto"
+        Pairs a step; `"auto"` is a 400th of the training pairs, at least 128 and at
+        most 1024.
     learning_rate : float, default=1e-3
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01
@@ -197,9 +198,9 @@ class DeepWassersteinEmbedder(TrainedEmbedder):
         sparsity_weight=0.0,
         ground_truth="exact",
         n_pairs=20_000,
-        max_iter=30,
+        max_iter=20,
         max_time=None,
-        batch_size=256,
+        batch_size="auto",
         learning_rate=1e-3,
         weight_decay=0.01,
         max_grad_norm=1.0,

@@ -71,7 +71,10 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
         "n_pairs": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
-        "batch_size": [Interval(Integral, 1, None, closed="left")],
+        "batch_size": [
+            Interval(Integral, 1, None, closed="left"),
+            StrOptions({"auto"}),
+        ],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither")],
@@ -198,7 +201,7 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
         module = self._module(goes_on, measures, labelled, generator).to(device)
         options = self._options(None)
         optimizer = make_optimizer(module, options)
-        moments = getattr(self, "_moments", None)
+        moments = copy.deepcopy(getattr(self, "_moments", None))
         if moments is not None:
             optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
         reporter.begin_training(1, module)
@@ -322,7 +325,11 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
     def _batches(self, module, labelled, device):
         pairs, w = labelled.pairs[labelled.train], labelled.w[labelled.train]
         w_sq = torch.from_numpy(np.square(w / float(module.scale))).float()
-        return PairBatches(torch.from_numpy(pairs), w_sq, self.batch_size, device)
+        batch_size = self.batch_size
+        if batch_size == "auto":
+            # Labels carry no noise: a few hundred steps an epoch do for any number.
+            batch_size = int(np.clip(len(pairs) // 400, 128, 1024))
+        return PairBatches(torch.from_numpy(pairs), w_sq, batch_size, device)
 
     def _validation(self, module, measures, labelled, device):
         """Return the score of held-out pairs, or None where there are none."""
