@@ -209,7 +209,9 @@ def test_groups_become_clouds_in_sorted_order_and_keep_the_order_of_rows():
         (["a"], None, r"groups of shape \(1,\), expected \(2,\)"),
         ([["a"], ["b"]], None, r"groups of shape \(2, 1\), expected \(2,\)"),
         (["a", "b"], [1], r"weights of shape \(1,\), expected \(2,\)"),
-        (["b", "a"], [0, 1], r"X\[1\] with no mass"),
+        (["b", "a"], [0, 1], "the cloud of group 'b' with no mass"),
+        (["b", None], None, r"Got groups\[1\]=None"),
+        ([np.nan, 1.0], None, r"Got groups\[0\]=nan"),
     ],
 )
 def test_groups_that_do_not_fit_are_refused(groups, weights, message):

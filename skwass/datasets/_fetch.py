@@ -100,9 +100,15 @@ def _read(files):
 
 
 def _ask_openml(name, subset, home):
-    answer = fetch_openml(
-        name, version=1, as_frame=False, parser="auto", data_home=str(home)
-    )
+    try:
+        answer = fetch_openml(
+            name, version=1, as_frame=False, parser="auto", data_home=str(home)
+        )
+    except OSError as error:
+        raise OSError(
+            f"Got no answer from OpenML for {name!r} ({error}), expected one, or npz "
+            f"files in {str(home)!r}. Put them there, see data_home."
+        ) from error
     rows = {
         "train": slice(_N_TRAIN),
         "test": slice(_N_TRAIN, None),

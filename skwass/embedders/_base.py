@@ -13,10 +13,19 @@ from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..measures import as_measures, is_collection_of_clouds
+from ..measures import Histograms, as_measures, is_collection_of_clouds
 from ..nn.readouts import euclidean_distances
 from ..ot import sample_pairs
 from ._labelling import label
+
+# What a fit stores of its input, before it trains.
+OF_INPUT = (
+    "n_features_in_",
+    "feature_names_in_",
+    "grid_shape_",
+    "support_",
+    "_first_seeds",
+)
 
 
 def fresh_random_state(random_state):
@@ -63,7 +72,7 @@ class WassersteinEmbedder(
             other row.
         """
         check_is_fitted(self)
-        return self._embed(self._as_measures(X, reset=False))
+        return self._embed(self._as_measures(X))
 
     def pairwise_distances(self, X, Y=None, *, squared=False):
         """Predict Wasserstein distances of all pairs.
@@ -88,10 +97,10 @@ class WassersteinEmbedder(
         Computed by blocks; memory beyond the result is bounded.
         """
         check_is_fitted(self)
-        z_x = torch.from_numpy(self._embed(self._as_measures(X, reset=False)))
+        z_x = torch.from_numpy(self._embed(self._as_measures(X)))
         z_y = None
         if Y is not None:
-            z_y = torch.from_numpy(self._embed(self._as_measures(Y, reset=False)))
+            z_y = torch.from_numpy(self._embed(self._as_measures(Y, "Y")))
         return euclidean_distances(z_x, z_y, squared).numpy()
 
     def score(self, X, y=None):
@@ -111,7 +120,7 @@ class WassersteinEmbedder(
             `ground_truth`; `memory` keeps their labels.
         """
         check_is_fitted(self)
-        measures = self._as_measures(X, reset=False)
+        measures = self._as_measures(X)
         if len(measures) < 3 or self.n_score_pairs < 2:
             raise ValueError(
                 f"Got X with n_samples={len(measures)} and n_score_pairs="
@@ -125,21 +134,31 @@ class WassersteinEmbedder(
         predicted = np.linalg.norm(z[pairs[:, 0]] - z[pairs[:, 1]], axis=1)
         return float(r2_score(w, predicted))
 
-    def _as_measures(self, X, *, reset):
-        """Check `X`, keep scikit-learn's bookkeeping of features, return measures."""
+    def _read(self, X):
+        """Check `X` for a fit from scratch and return measures."""
         if is_collection_of_clouds(X):
             self._refuse_clouds(X)
-            return as_measures(X, grid_shape=self.grid_shape, support=self.support)
-        if reset and getattr(X, "shape", ())[1:] == (1,) and np.isrealobj(X):
+        elif getattr(X, "shape", ())[1:] == (1,) and np.isrealobj(X):
             raise ValueError(
                 "Got X with n_features=1, expected at least two bins: on one, all "
                 "measures are equal. Check that rows are measures."
             )
-        # Where bins are is asked last, once their number is known to be right.
-        measures = as_measures(X)
+        return as_measures(X, grid_shape=self.grid_shape, support=self.support)
+
+    def _remember(self, X, measures):
+        """Store what later input is held against: features and where bins are."""
         named = X if hasattr(X, "columns") else measures.masses
-        validate_data(self, named, reset=reset, skip_check_array=True)
-        return as_measures(measures, grid_shape=self.grid_shape, support=self.support)
+        validate_data(self, named, reset=True, skip_check_array=True)
+        self.support_, self.grid_shape_ = measures.support, measures.grid_shape
+
+    def _as_measures(self, X, input_name="X"):
+        """Check `X` against what was fitted and return measures."""
+        if is_collection_of_clouds(X):
+            self._refuse_clouds(X)
+        measures = as_measures(X, input_name=input_name)
+        named = X if hasattr(X, "columns") else measures.masses
+        validate_data(self, named, reset=False, skip_check_array=True)
+        return Histograms(measures.masses, self.support_, self.grid_shape_)
 
     def _refuse_clouds(self, X):
         """Raise where point clouds mean nothing to the estimator."""

@@ -9,14 +9,104 @@ import json
 
 import numpy as np
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from sklearn.utils.validation import check_is_fitted
 
 from .. import ot
+from ._base import OF_INPUT
 
 FORMAT = 1
 _SUPPORT = "support"
 _WEIGHT = "module."
+
+
+# Fitted attributes that a file keeps, besides weights.
+_SAVED = (
+    *OF_INPUT,
+    "_n_features_out",
+    "n_iter_",
+    "n_pairs_",
+    "n_solves_",
+    "stopped_by_",
+    "loss_curve_",
+    "validation_scores_",
+)
+
+
+def _revived(attribute, value):
+    """Undo what JSON does to a fitted attribute."""
+    if attribute == "feature_names_in_":
+        return np.array(value, dtype=object)
+    if attribute == "support_":
+        return np.array(value)
+    if attribute == "grid_shape_":
+        return value
+    return list(value) if isinstance(value, tuple) else value
+
+
+class FileMixin:
+    """Saves and loads an embedder that has a `module_` and a static method `_build`."""
+
+    def save(self, path):
+        """Write the fitted embedder into one safetensors file.
+
+        Parameters
+        ----------
+        path : str or path
+            File to write, e.g. `"digits.safetensors"`.
+
+        Raises
+        ------
+        TypeError
+            If a parameter is no number, string or ground truth of `skwass.ot`.
+
+        Notes
+        -----
+        `memory` is not kept, nor `set_output`, callbacks and the state of the
+        optimizer. A pickle keeps them, and can run code when it is opened; this file
+        cannot.
+        """
+        check_is_fitted(self)
+        parameters = {**self.get_params(deep=False), "memory": None}
+        attributes = {name: vars(self)[name] for name in _SAVED if name in vars(self)}
+        weights = self.module_.state_dict()
+        name = type(self).__name__
+        write(path, name, parameters, attributes, self.module_.settings, weights)
+
+    @classmethod
+    def load(cls, path):
+        """Read a fitted embedder that `save` wrote.
+
+        Parameters
+        ----------
+        path : str or path
+            File to read. No code in it is run.
+
+        Returns
+        -------
+        embedder : object
+            Fitted estimator, on the CPU until it is used.
+
+        Raises
+        ------
+        ValueError
+            If the file holds no embedder of this class.
+        """
+        name, parameters, attributes, network, weights = read(path)
+        if name != cls.__name__:
+            raise ValueError(
+                f"Got path={str(path)!r} of a {name}, expected a {cls.__name__}. Call "
+                f"{name}.load(path)."
+            )
+        embedder = cls(**parameters)
+        for attribute in _SAVED:
+            if attribute in attributes:
+                value = attributes[attribute]
+                setattr(embedder, attribute, _revived(attribute, value))
+        embedder.module_ = cls._build(network, torch.Generator()).eval()
+        embedder.module_.load_state_dict(weights)
+        return embedder
 
 
 def write(path, estimator, parameters, attributes, network, weights):
@@ -48,7 +138,13 @@ def write(path, estimator, parameters, attributes, network, weights):
         "attributes": {name: _to_json(name, v) for name, v in attributes.items()},
         "network": {name: _to_json(name, v) for name, v in network.items()},
     }
-    save_file(tensors, path, metadata={"skwass": json.dumps(header)})
+    try:
+        save_file(tensors, path, metadata={"skwass": json.dumps(header)})
+    except SafetensorError as error:
+        raise OSError(
+            f"Got path={str(path)!r}, expected one that can be written: {error}. Check "
+            "that its folder is there."
+        ) from error
 
 
 def read(path):
@@ -68,14 +164,21 @@ def read(path):
     ValueError
         If the file is none of ours.
     """
-    with safe_open(path, framework="pt") as file:
-        header = json.loads((file.metadata() or {}).get("skwass", "{}"))
-        if header.get("format") != FORMAT:
-            raise ValueError(
-                f"Got path={str(path)!r} in format {header.get('format')!r}, expected "
-                f"format {FORMAT}. Write it with save(path) of this version."
-            )
-        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {}).get("skwass", "{}"))
+            names = list(file.keys())
+            tensors = {name: file.get_tensor(name) for name in names}
+    except SafetensorError as error:
+        raise ValueError(
+            f"Got path={str(path)!r}, expected a file that save(path) wrote: {error}. "
+            "Open a pickle with pickle or joblib."
+        ) from error
+    if header.get("format") != FORMAT:
+        raise ValueError(
+            f"Got path={str(path)!r} in format {header.get('format')!r}, expected "
+            f"format {FORMAT}. Write it with save(path) of this version."
+        )
     sections = [
         {name: _from_json(value) for name, value in header[section].items()}
         for section in ("parameters", "attributes", "network")

@@ -127,6 +127,12 @@ def check_labels(pairs, distances, n_measures):
             f"Got distances[{int(w.argmin())}]={w.min():g}, expected W >= 0. Clip "
             "rounding errors with np.maximum(distances, 0)."
         )
+    own = np.flatnonzero((pairs[:, 0] == pairs[:, 1]) & (w > 0))
+    if len(own):
+        raise ValueError(
+            f"Got pairs[{own[0]}]={pairs[own[0]].tolist()} with a distance of "
+            f"{w[own[0]]:g}, expected 0 between a measure and itself. Drop such pairs."
+        )
     return pairs, w
 
 

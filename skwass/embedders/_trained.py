@@ -3,6 +3,7 @@
 import copy
 import time
 from abc import abstractmethod
+from contextlib import contextmanager
 from numbers import Integral, Real
 
 import numpy as np
@@ -10,7 +11,6 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted
 
 from ..nn.devices import resolve_device
 from ..nn.pairs import PairBatches
@@ -21,31 +21,10 @@ from ..nn.train import (
     train,
     train_epoch,
 )
-from ._base import WassersteinEmbedder, fresh_random_state
-from ._io import read, write
+from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state
+from ._io import FileMixin
 from ._labelling import obtain_labels
 from ._reporting import FitReporter
-
-# Fitted attributes that a file keeps, besides weights.
-_SAVED = (
-    "n_features_in_",
-    "feature_names_in_",
-    "_n_features_out",
-    "_first_seeds",
-    "n_iter_",
-    "n_pairs_",
-    "n_solves_",
-    "stopped_by_",
-    "loss_curve_",
-    "validation_scores_",
-)
-
-
-def _revived(attribute, value):
-    """Undo what JSON does to a fitted attribute."""
-    if attribute == "feature_names_in_":
-        return np.array(value, dtype=object)
-    return list(value) if isinstance(value, tuple) else value
 
 
 def _on_cpu(state):
@@ -57,7 +36,7 @@ def _on_cpu(state):
     return [_on_cpu(value) for value in state] if isinstance(state, list) else state
 
 
-class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
+class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     """Base class of embedders that train a torch module on labelled pairs.
 
     A subclass says how to make its network, what that minimises and how it is scored:
@@ -133,10 +112,43 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
         self : object
             Fitted estimator.
         """
+        with self._rollback():
+            return self._fit(X, y, pairs, distances)
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def partial_fit(self, X, y=None, *, pairs=None, distances=None):
+        """Train for one epoch on pairs of these measures, from where training stands.
+
+        Each call labels up to `n_pairs` pairs of its measures. The learning rate is
+        constant at its peak: after `fit`, whose rate ended at zero, set a lower one
+        first, or a few epochs undo what the schedule gained. Nothing is held out. The
+        first call decides the network and the scale of inputs and labels: give it a
+        fair sample. `n_pairs_` and `n_solves_` are those of the last call.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features)
+            Measures, at least two.
+        y : None
+            Ignored.
+        pairs : array-like of int of shape (n_pairs, 2), default=None
+            As in `fit`.
+        distances : array-like of shape (n_pairs,), default=None
+            As in `fit`.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        with self._rollback():
+            return self._partial_fit(X, y, pairs, distances)
+
+    def _fit(self, X, y, pairs, distances):
         start = time.monotonic()
         device = self._device(for_training=True)
         goes_on = self.warm_start and hasattr(self, "module_")
-        measures = self._check_several(X, reset=not goes_on)
+        measures = self._check_several(X, goes_on)
         pair_seed, training_seed = self._seeds(goes_on)
         generator = torch.Generator().manual_seed(training_seed)
         reporter = FitReporter(self, X, y)
@@ -165,32 +177,10 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
         reporter.end_training(result.stopped_by)
         return self
 
-    @_fit_context(prefer_skip_nested_validation=True)
-    def partial_fit(self, X, y=None, *, pairs=None, distances=None):
-        """Train for one epoch on pairs of these measures, from where training stands.
-
-        The learning rate is constant, nothing is held out, and the first call decides
-        the scale of inputs and labels: give it a fair sample.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_features)
-            Measures, at least two.
-        y : None
-            Ignored.
-        pairs : array-like of int of shape (n_pairs, 2), default=None
-            As in `fit`.
-        distances : array-like of shape (n_pairs,), default=None
-            As in `fit`.
-
-        Returns
-        -------
-        self : object
-            Fitted estimator.
-        """
+    def _partial_fit(self, X, y, pairs, distances):
         device = self._device(for_training=True)
         goes_on = hasattr(self, "module_")
-        measures = self._check_several(X, reset=not goes_on)
+        measures = self._check_several(X, goes_on)
         _, seed = self._seeds(goes_on)
         generator = torch.Generator().manual_seed(seed)
         rng = np.random.RandomState(seed)
@@ -210,78 +200,34 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
         loss = self._objective(module, measures, device)
         mean_loss = train_epoch(module, batches, loss, optimizer, options, generator)
         result = TrainingResult([mean_loss], [], "max_iter")
-        self._keep(goes_on, module, labelled, result, optimizer.state_dict()["state"])
+        moments = optimizer.state_dict()["state"]
+        self._keep(goes_on, module, labelled, result, moments)
         reporter.end_epoch(self.n_iter_ - 1, mean_loss, None)
         reporter.end_training("max_iter")
         return self
 
-    def save(self, path):
-        """Write the fitted embedder into one safetensors file.
+    @contextmanager
+    def _rollback(self):
+        """Undo the bookkeeping of input if a fit fails: its module is a copy anyhow."""
+        before = {name: vars(self)[name] for name in OF_INPUT if name in vars(self)}
+        try:
+            yield
+        except BaseException:
+            for name in OF_INPUT:
+                vars(self).pop(name, None)
+            vars(self).update(before)
+            raise
 
-        Parameters
-        ----------
-        path : str or path
-            File to write, e.g. `"digits.safetensors"`.
-
-        Raises
-        ------
-        TypeError
-            If a parameter is no number, string or ground truth of `skwass.ot`.
-
-        Notes
-        -----
-        `memory` is not kept, nor `set_output`, callbacks and the state of the
-        optimizer. A pickle keeps them, and can run code when it is opened; this file
-        cannot.
-        """
-        check_is_fitted(self)
-        parameters = {**self.get_params(deep=False), "memory": None}
-        attributes = {name: vars(self)[name] for name in _SAVED if name in vars(self)}
-        weights = self.module_.state_dict()
-        name = type(self).__name__
-        write(path, name, parameters, attributes, self.module_.settings, weights)
-
-    @classmethod
-    def load(cls, path):
-        """Read a fitted embedder that `save` wrote.
-
-        Parameters
-        ----------
-        path : str or path
-            File to read. No code in it is run.
-
-        Returns
-        -------
-        embedder : object
-            Fitted estimator, on the CPU until it is used.
-
-        Raises
-        ------
-        ValueError
-            If the file holds no embedder of this class.
-        """
-        name, parameters, attributes, network, weights = read(path)
-        if name != cls.__name__:
-            raise ValueError(
-                f"Got path={str(path)!r} of a {name}, expected a {cls.__name__}. Call "
-                f"{name}.load(path)."
-            )
-        embedder = cls(**parameters)
-        for attribute in _SAVED:
-            if attribute in attributes:
-                value = attributes[attribute]
-                setattr(embedder, attribute, _revived(attribute, value))
-        embedder.module_ = cls._build(network, torch.Generator()).eval()
-        embedder.module_.load_state_dict(weights)
-        return embedder
-
-    def _check_several(self, X, *, reset):
-        measures = self._as_measures(X, reset=reset)
+    def _check_several(self, X, goes_on):
+        """Check measures to train on; a fit from scratch remembers their kind."""
+        measures = self._as_measures(X) if goes_on else self._read(X)
         if len(measures) < 2:
             raise ValueError(
                 "Got X with n_samples=1, expected at least two measures: one alone has "
                 "no distances to learn. Add measures."
             )
+        if not goes_on:
+            self._remember(X, measures)
         return measures
 
     def _seeds(self, goes_on):
@@ -342,6 +288,7 @@ class TrainedEmbedder(CallbackSupportMixin, WassersteinEmbedder):
     def _keep(self, goes_on, module, labelled, result, moments=None):
         """Store what training left."""
         if not goes_on:
+            self._n_features_out = self.n_components
             self.loss_curve_, self.validation_scores_, self.n_iter_ = [], [], 0
         self.module_, self._moments = module, moments
         self._n_features_out = (

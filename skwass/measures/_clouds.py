@@ -6,23 +6,24 @@ from ._collections import PointClouds
 from ._layout import refuse_far
 
 
-def check_clouds(X):
-    """Check a collection of clouds, one by one."""
+def check_clouds(X, name_of):
+    """Check a collection of clouds, one by one; `name_of(i)` names the i-th."""
     points, masses = [], []
     dim = None
     for i, cloud in enumerate(X):
-        x, a = cloud if _is_weighted(cloud, i) else (cloud, None)
-        x = _check_points(x, i)
+        item = name_of(i)
+        x, a = cloud if _is_weighted(cloud, item) else (cloud, None)
+        x = _check_points(x, item)
         dim = x.shape[1] if dim is None else dim
         if x.shape[1] != dim:
             raise ValueError(
-                f"Got X[{i}] of dimension {x.shape[1]}, expected {dim} as in X[0]. All "
-                "clouds live in one space."
+                f"Got {item} of dimension {x.shape[1]}, expected {dim} as in "
+                f"{name_of(0)}. All clouds live in one space."
             )
         if a is None:
             a = np.full(len(x), 1 / len(x))
         else:
-            x, a = _check_weights(x, a, i)
+            x, a = _check_weights(x, a, item)
         points.append(x)
         masses.append(a)
     if not points:
@@ -33,73 +34,73 @@ def check_clouds(X):
     return PointClouds(points, masses)
 
 
-def _is_weighted(cloud, i):
+def _is_weighted(cloud, item):
     if not isinstance(cloud, tuple):
         return False
     if len(cloud) != 2:
         raise TypeError(
-            f"Got X[{i}]=a tuple of length {len(cloud)}, expected (points, weights). "
+            f"Got {item}=a tuple of length {len(cloud)}, expected (points, weights). "
             "Pass an array if the points have no weights."
         )
     return True
 
 
-def _check_points(x, i):
+def _check_points(x, item):
     try:
         x = np.asarray(x)
     except ValueError as error:
         raise ValueError(
-            f"Got X[{i}] with points of different lengths, expected an array of shape "
+            f"Got {item} with points of different lengths, expected an array of shape "
             "(n_points, d). Pad or drop the odd point."
         ) from error
     if x.dtype.kind not in "fiub":
         raise TypeError(
-            f"Got X[{i}] of dtype {x.dtype}, expected real numbers. Encode or drop it."
+            f"Got {item} of dtype {x.dtype}, expected real numbers. Encode or drop it."
         )
     if x.ndim != 2 or x.shape[1] == 0:
         raise ValueError(
-            f"Got X[{i}] of shape {x.shape}, expected (n_points, d). Reshape points on "
+            f"Got {item} of shape {x.shape}, expected (n_points, d). Reshape points on "
             "a line with x[:, None]."
         )
     if len(x) == 0:
         raise ValueError(
-            f"Got X[{i}] without points, expected at least one. Drop empty clouds."
+            f"Got {item} without points, expected at least one. Drop empty clouds."
         )
     if x.dtype.kind != "f" or x.dtype.itemsize < 4:
         x = x.astype(np.float64)
-    refuse_far(x, f"X[{i}]")
+    refuse_far(x, item)
     return x
 
 
-def _check_weights(x, a, i):
+def _check_weights(x, a, item):
     """Return points and normalised masses without the points that weigh nothing."""
     try:
         a = np.asarray(a)
     except ValueError as error:
         raise ValueError(
-            f"Got X[{i}] with ragged weights, expected shape ({len(x)},). Pass one "
+            f"Got {item} with ragged weights, expected shape ({len(x)},). Pass one "
             "number a point."
         ) from error
     if a.dtype.kind not in "fiub":
         raise TypeError(
-            f"Got X[{i}] with weights of dtype {a.dtype}, expected real numbers. "
+            f"Got {item} with weights of dtype {a.dtype}, expected real numbers. "
             "Encode them."
         )
     if a.shape != (len(x),):
         raise ValueError(
-            f"Got X[{i}] with weights of shape {a.shape}, expected ({len(x)},), one a "
+            f"Got {item} with weights of shape {a.shape}, expected ({len(x)},), one a "
             "point. Pass the array of points alone for uniform weights."
         )
     a = a.astype(np.float64)
     low, peak = a.min(), a.max()
     if not (np.isfinite(low) and np.isfinite(peak)):
         raise ValueError(
-            f"Got X[{i}] with NaN or infinite weights, expected finite ones. Drop the "
+            f"Got {item} with NaN or infinite weights, expected finite ones. Drop the "
             "points."
         )
     if low < 0 or peak == 0:
         raise ValueError(
-            f"Got X[{i}] with {'negative weights' if low < 0 else 'no mass'}, expected "
+            f"Got {item} with {'negative weights' if low < 0 else 'no mass'}, expected "
             "weights >= 0 with a positive sum. Clip them or drop the cloud."
         )
     a /= peak

@@ -1,6 +1,7 @@
 """From what users have to collections of measures."""
 
 import numpy as np
+from sklearn.utils._missing import is_pandas_na, is_scalar_nan
 from sklearn.utils.validation import check_array
 
 from ._clouds import check_clouds
@@ -9,7 +10,7 @@ from ._histograms import check_masses, with_support
 from ._layout import is_collection_of_clouds, to_numpy
 
 
-def as_measures(X, *, grid_shape=None, support=None):
+def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
     """Check `X` and return it as a collection of probability measures.
 
     Parameters
@@ -25,6 +26,8 @@ def as_measures(X, *, grid_shape=None, support=None):
     support : array-like of shape (n_bins, d), default=None
         Histograms only: positions of the bins. With neither, bins are at 0, 1, 2, ...
         on a line.
+    input_name : str, default="X"
+        What messages call `X`.
 
     Returns
     -------
@@ -52,8 +55,8 @@ def as_measures(X, *, grid_shape=None, support=None):
     """
     if isinstance(X, tuple):
         raise TypeError(
-            "Got X=a tuple, expected an array or a list of measures. Pass [X] if it is "
-            "one (points, weights) measure, list(X) if it holds several."
+            f"Got {input_name}=a tuple, expected an array or a list of measures. Pass "
+            "[X] if it is one (points, weights) measure, list(X) if it holds several."
         )
     X = to_numpy(X)
     if is_collection_of_clouds(X):
@@ -66,14 +69,16 @@ def as_measures(X, *, grid_shape=None, support=None):
             )
         if grid_shape is not None or support is not None:
             raise ValueError(
-                f"Got X=a collection of point clouds with grid_shape={grid_shape} or a "
-                "support, expected histograms. Leave both out: clouds carry their own "
-                "points."
+                f"Got {input_name}=a collection of point clouds with "
+                f"grid_shape={grid_shape} or a support, expected histograms. Leave "
+                "both out: clouds carry their own points."
             )
-        return X if isinstance(X, PointClouds) else check_clouds(X)
+        if isinstance(X, PointClouds):
+            return X
+        return check_clouds(X, lambda i: f"{input_name}[{i}]")
     if isinstance(X, Histograms):
         return with_support(X.masses, grid_shape, support, X)
-    return with_support(check_masses(X), grid_shape, support)
+    return with_support(check_masses(X, input_name), grid_shape, support)
 
 
 def clouds_from_groups(X, groups, weights=None):
@@ -98,8 +103,8 @@ def clouds_from_groups(X, groups, weights=None):
     Raises
     ------
     ValueError
-        If lengths differ, or a group has no mass. Messages number groups as `names`
-        does: X[k] is the cloud of `names[k]`.
+        If lengths differ, a row has no group, or a group no mass. The message names the
+        row or the group.
 
     Examples
     --------
@@ -110,11 +115,13 @@ def clouds_from_groups(X, groups, weights=None):
     """
     X = check_array(to_numpy(X), dtype=None, input_name="X", ensure_all_finite=False)
     groups = np.asarray(to_numpy(groups))
-    if groups.dtype.kind == "O" and any(name is None for name in groups):
-        raise ValueError(
-            f"Got groups[{list(groups).index(None)}]=None, expected a name a row. Drop "
-            "rows without a group."
-        )
+    if groups.dtype.kind in "fO":
+        for row, name in enumerate(groups.ravel()):
+            if name is None or is_scalar_nan(name) or is_pandas_na(name):
+                raise ValueError(
+                    f"Got groups[{row}]={name}, expected a name a row. Drop rows "
+                    "without a group."
+                )
     if groups.shape != (len(X),):
         raise ValueError(
             f"Got groups of shape {groups.shape}, expected ({len(X)},), one entry a "
@@ -124,8 +131,12 @@ def clouds_from_groups(X, groups, weights=None):
     order = np.argsort(codes, kind="stable")
     splits = np.cumsum(np.bincount(codes))[:-1]
     clouds = np.split(X[order], splits)
+
+    def named(i):
+        return f"the cloud of group {names.tolist()[i]!r}"
+
     if weights is None:
-        return check_clouds(clouds), names
+        return check_clouds(clouds, named), names
     weights = np.asarray(to_numpy(weights))
     if weights.shape != groups.shape:
         raise ValueError(
@@ -133,4 +144,4 @@ def clouds_from_groups(X, groups, weights=None):
             "of X. Leave them out for uniform weights."
         )
     clouds = list(zip(clouds, np.split(weights[order], splits), strict=True))
-    return check_clouds(clouds), names
+    return check_clouds(clouds, named), names

@@ -7,31 +7,35 @@ from ._collections import Histograms, grid_support
 from ._layout import refuse_far, to_numpy
 
 
-def check_masses(X):
+def check_masses(X, name):
     """Check a matrix of masses and return it in float64 with rows that sum to 1."""
     try:
-        X = check_array(X, dtype=np.float64, ensure_all_finite=False, input_name="X")
+        X = check_array(X, dtype=np.float64, ensure_all_finite=False, input_name=name)
     except (TypeError, ValueError) as error:
         row = _first_row_of_no_numbers(X)
         if row is None:
             raise
         raise type(error)(
-            f"{error}. Got X[{row}]={X[row]!r}, expected numbers, as many as in X[0]. "
-            "Encode or drop the row."
+            f"{error}. Got {name}[{row}]={X[row]!r}, expected numbers, as many as in "
+            f"{name}[0]. Encode or drop the row; if these are samples on a line and no "
+            "histograms, pass a list of columns x[:, None]."
         ) from error
     # One pass finds every fault: a NaN or an infinity anywhere spoils the sum.
     peak, low = X.max(axis=1), X.min(axis=1)
     _refuse_rows(
+        name,
         ~np.isfinite(peak) | ~np.isfinite(low),
         "contains NaN or infinity, expected finite masses. Impute or drop the row.",
     )
     # scikit-learn's tag `positive_only` asks for the first four words.
     _refuse_rows(
+        name,
         low < 0,
         "has a negative mass, expected masses >= 0. Shift, clip or drop the row.",
         prefix="Negative values in data: ",
     )
     _refuse_rows(
+        name,
         peak == 0,
         "has no mass (all bins are zero), expected a positive sum. Drop the row.",
     )
@@ -52,12 +56,12 @@ def _first_row_of_no_numbers(X):
     return None
 
 
-def _refuse_rows(faulty, fault, prefix=""):
+def _refuse_rows(name, faulty, fault, prefix=""):
     """Raise for the first row that is marked, and say how many there are."""
     rows = np.flatnonzero(faulty)
     if len(rows):
         others = f" ({len(rows)} such rows)" if len(rows) > 1 else ""
-        raise ValueError(f"{prefix}Got X where X[{rows[0]}] {fault}{others}")
+        raise ValueError(f"{prefix}Got {name} where {name}[{rows[0]}] {fault}{others}")
 
 
 def with_support(masses, grid_shape, support, source=None):
@@ -74,8 +78,9 @@ def with_support(masses, grid_shape, support, source=None):
             isinstance(size, int) and size > 0 for size in grid_shape
         ):
             raise ValueError(
-                f"Got grid_shape={grid_shape}, expected sizes whose product is the "
-                f"number of features, {n_bins}. Check that images are flattened whole."
+                f"Got grid_shape={grid_shape}, expected positive integers whose "
+                f"product is the number of features, {n_bins}. Check that images are "
+                "flattened whole."
             )
         return Histograms(masses, grid_support(grid_shape), grid_shape)
     if support is not None:

@@ -71,9 +71,17 @@ def _drop(results):
 
 
 def _label_chunk(mu, nu, pairs, ground_truth):
-    answers = [ground_truth.solve(mu.measure(i), nu.measure(j)) for i, j in pairs]
-    w, converged = zip(*answers, strict=True)
-    return PairLabels(np.array(w), np.array(converged))
+    w, converged = np.empty(len(pairs)), np.empty(len(pairs), dtype=bool)
+    for k, (i, j) in enumerate(pairs):
+        w[k], converged[k] = ground_truth.solve(mu.measure(i), nu.measure(j))
+    faulty = np.flatnonzero(~(np.isfinite(w) & (w >= 0)))
+    if len(faulty):
+        k = faulty[0]
+        raise ValueError(
+            f"Got W={w[k]} from {ground_truth} for the pair {pairs[k].tolist()}, "
+            "expected a finite distance >= 0. Mend its solve(measure, measure)."
+        )
+    return PairLabels(w, converged)
 
 
 def _warn_unconverged(labels, ground_truth):
@@ -117,7 +125,8 @@ def pairwise_wasserstein(
     pairs : array-like of int of shape (n_pairs, 2), default=None
         Rows `(i, j)` ask for the distance of `X[i]` and `Y[j]`. All pairs if None.
     p : float, default=2
-        Order of the distance, at least 1. The ground metric is Euclidean.
+        Order of the distance, at least 1, if `ground_truth` is `"exact"`. The ground
+        metric is Euclidean.
     ground_truth : {"exact"} or object with `solve(measure, measure)`, default="exact"
         What solves a pair, in place of `ExactWasserstein(p=p)`: a measure is a tuple of
         points and masses, and the answer `(w, converged)`. For more pivots, pass
@@ -149,6 +158,10 @@ def pairwise_wasserstein(
 
     Notes
     -----
+    Images need `grid_shape`: rows without it are histograms on a line, and an array of
+    shape (n, H, W) is n clouds of H points in R^W. Samples on a line are columns
+    `x[:, None]`; a list of plain 1-D arrays is read as histograms.
+
     Bins without mass are dropped before the cost is built. On images of 28 x 28 pixels
     that makes a solve about twice as fast as on full histograms; threads scale it
     nearly linearly.
@@ -162,9 +175,14 @@ def pairwise_wasserstein(
            [1.   , 0.   , 1.   ],
            [1.414, 1.   , 0.   ]])
     """
+    if p != 2 and not isinstance(ground_truth, str):
+        raise ValueError(
+            f"Got p={p} with ground_truth={ground_truth}, expected one of the two. Set "
+            "the order on the ground truth."
+        )
     ground_truth = as_ground_truth(ground_truth, p=p)
     mu = as_measures(X, grid_shape=grid_shape, support=support)
-    nu = mu if Y is None else as_measures(Y, grid_shape=grid_shape, support=support)
+    nu = mu if Y is None else _as_other(Y, grid_shape, support)
     if mu.dim != nu.dim or (
         isinstance(mu, type(nu)) and mu.n_features != nu.n_features
     ):
@@ -183,6 +201,10 @@ def pairwise_wasserstein(
     return labels.w.reshape(len(mu), len(nu))
 
 
+def _as_other(Y, grid_shape, support):
+    return as_measures(Y, grid_shape=grid_shape, support=support, input_name="Y")
+
+
 def as_ground_truth(ground_truth, **parameters):
     """Return the object that solves pairs, its parameters checked.
 
@@ -193,6 +215,11 @@ def as_ground_truth(ground_truth, **parameters):
     **parameters : dict
         Of what a name stands for.
     """
+    if isinstance(ground_truth, type):
+        raise TypeError(
+            f"Got ground_truth={ground_truth.__name__}, a class, expected an object. "
+            f"Pass {ground_truth.__name__}()."
+        )
     if isinstance(ground_truth, str):
         ground_truth = ExactWasserstein(**parameters)
     if hasattr(ground_truth, "_validate_params"):

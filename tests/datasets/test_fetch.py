@@ -61,6 +61,15 @@ def test_openml_is_asked_where_files_are_missing(
     assert len(fetch(subset="train", data_home=tmp_path).data) == 3
 
 
+def test_without_files_and_network_the_way_out_is_named(tmp_path, monkeypatch):
+    def fail(*args, **settings):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(_fetch, "fetch_openml", fail)
+    with pytest.raises(OSError, match="expected one, or npz files in"):
+        fetch_mnist(data_home=tmp_path)
+
+
 def test_an_unknown_subset_is_refused(home):
     with pytest.raises(ValueError, match="'subset' parameter"):
         fetch_mnist(subset="validation", data_home=home)

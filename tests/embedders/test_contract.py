@@ -18,7 +18,7 @@ from sklearn.pipeline import make_pipeline
 
 from skwass.embedders import _trained
 from skwass.nn.siamese import ValidationScore
-from skwass.ot import pairwise_wasserstein
+from skwass.ot import ExactWasserstein, pairwise_wasserstein
 
 
 def test_same_seed_same_bytes(small, digits):
@@ -51,6 +51,10 @@ def test_pairwise_distances_are_those_of_the_embedding(fitted, digits):
     np.testing.assert_allclose(W, cdist(Z, Z), atol=1e-6)
     np.testing.assert_array_equal(W, W.T)
     assert (np.diag(W) == 0).all()
+    bad = digits[1].copy()
+    bad[3, 0] = -1
+    with pytest.raises(ValueError, match=r"Got Y where Y\[3\] has a negative mass"):
+        fitted.pairwise_distances(digits[1], bad)
     rectangle = fitted.pairwise_distances(digits[1][:7], digits[1], squared=True)
     np.testing.assert_allclose(rectangle, W[:7].astype(float) ** 2, atol=1e-4)
 
@@ -170,11 +174,44 @@ def test_a_fit_that_fails_changes_nothing(small, digits):
             fit(digits[0])
         np.testing.assert_array_equal(embedder.transform(digits[1]), Z)
     assert embedder.n_iter_ == 2
+    embedder.set_params(warm_start=False, learning_rate=1e-3)
+    with pytest.raises(ValueError, match="Got grid_shape="):
+        embedder.fit(digits[0][:, :32])
+    with pytest.raises(ValueError, match="Got pairs without"):
+        embedder.set_params(grid_shape=None).fit(digits[0][:, :32], pairs=[[0, 1]])
+    np.testing.assert_array_equal(embedder.transform(digits[1]), Z)
     fresh = small(architecture="conv", grid_shape=None)
     with pytest.raises(ValueError, match="architecture='mlp'"):
         fresh.fit(digits[0])
     with pytest.raises(NotFittedError):
         fresh.transform(digits[0])
+
+
+def test_score_labels_by_the_grid_that_was_fitted(small, digits):
+    embedder = small().fit(digits[0])
+    score = embedder.score(digits[1])
+    assert embedder.set_params(grid_shape=(4, 16)).score(digits[1]) == score
+
+
+class _Wrong:
+    """A ground truth that answers nonsense."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def solve(self, mu, nu):
+        return self.answer, True
+
+
+@pytest.mark.parametrize("answer", [np.nan, -1.0, np.inf])
+def test_labels_of_a_ground_truth_are_checked(answer, small, digits):
+    with pytest.raises(ValueError, match=r"Got W=.* from .* for the pair \["):
+        small(ground_truth=_Wrong(answer)).fit(digits[0])
+
+
+def test_a_class_is_no_ground_truth(small, digits):
+    with pytest.raises(TypeError, match=r"Pass ExactWasserstein\(\)"):
+        small(ground_truth=ExactWasserstein).fit(digits[0])
 
 
 def test_what_was_fitted_decides_about_the_decoder(small, digits):
@@ -297,6 +334,10 @@ def test_verbose_prints_an_epoch_a_line(small, digits, capsys):
         ({"pairs": [[0, 1]], "distances": [1.0, 2.0]}, r"expected \(1,\), one a pair"),
         ({"pairs": [[0, 1]], "distances": [-1.0]}, r"Got distances\[0\]=-1"),
         ({"pairs": [[0, 1]], "distances": [np.nan]}, "NaN"),
+        (
+            {"pairs": [[0, 1], [3, 3]], "distances": [1.0, 2.0]},
+            r"Got pairs\[1\]=\[3, 3\]",
+        ),
         ({"distances": np.tri(200, k=-1)}, "expected a symmetric matrix"),
         ({"distances": np.ones((200, 200))}, "expected zeros on the diagonal"),
         ({"pairs": [[0, 200]], "distances": [1.0]}, r"Got pairs\[0\]=\[0, 200\]"),

@@ -69,6 +69,11 @@ def test_what_cannot_be_saved_is_refused(small, digits, tmp_path):
 
 def test_foreign_files_are_refused(fitted, tmp_path):
     path = tmp_path / "embedder.safetensors"
+    path.write_bytes(b"no safetensors at all")
+    with pytest.raises(ValueError, match="Open a pickle with pickle"):
+        DeepWassersteinEmbedder.load(path)
+    with pytest.raises(OSError, match="Check that its folder is there"):
+        fitted.save(tmp_path / "nowhere" / "embedder.safetensors")
     fitted.save(path)
     tensors = load_file(path)
     save_file(tensors, tmp_path / "plain.safetensors")

@@ -166,6 +166,13 @@ def test_pairs_of_any_integer_type_become_int64(dtype):
     assert_array_equal(pairs, [[0, 1], [2, 0]])
 
 
+def test_order_and_ground_truth_are_not_both_given():
+    with pytest.raises(ValueError, match="Got p=1 with ground_truth="):
+        pairwise_wasserstein(DIRACS, p=1, ground_truth=ExactWasserstein())
+    W = pairwise_wasserstein(DIRACS, ground_truth=ExactWasserstein(p=1))
+    assert_array_equal(W, pairwise_wasserstein(DIRACS, p=1))
+
+
 @pytest.mark.parametrize(
     ("X", "Y", "message"),
     [
