@@ -291,9 +291,6 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             self._n_features_out = self.n_components
             self.loss_curve_, self.validation_scores_, self.n_iter_ = [], [], 0
         self.module_, self._moments = module, moments
-        self._n_features_out = (
-            self.n_components if not goes_on else self._n_features_out
-        )
         self.loss_curve_ += result.loss_curve
         self.validation_scores_ += result.validation_scores
         self.n_iter_ += len(result.loss_curve)
