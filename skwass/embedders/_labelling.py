@@ -1,5 +1,7 @@
 """Which pairs an embedder learns from, and where their labels come from."""
 
+import warnings
+from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
@@ -136,6 +138,18 @@ def check_labels(pairs, distances, n_measures):
     return pairs, w
 
 
+def _warn_of_idle_memory(embedder):
+    is_seeded = isinstance(embedder.random_state, Integral)
+    if embedder.memory is not None and not is_seeded:
+        warnings.warn(
+            f"Labels go to memory={embedder.memory!r} and will not be found again: "
+            f"random_state={embedder.random_state} draws other pairs each time. Set an "
+            "integer random_state, or memory=None.",
+            UserWarning,
+            stacklevel=4,
+        )
+
+
 def _refuse_asymmetric(w):
     """Raise unless a matrix of distances is symmetric with a zero diagonal."""
     largest = np.abs(w).max(initial=0)
@@ -182,6 +196,7 @@ def obtain_labels(
         are for training.
     """
     if pairs is None and distances is None:
+        _warn_of_idle_memory(embedder)
         pairs, held_out = choose_pairs(len(measures), embedder.n_pairs, fraction, rng)
         on_chunk = reporter.begin_labels(len(pairs))
         w, n_solves = label(

@@ -125,6 +125,12 @@ def test_grid_search_with_memory_labels_once_a_fold(small, digits, tmp_path):
     assert (solves[:, 1:] == 0).all()
 
 
+def test_memory_that_will_not_be_found_again(small, digits, tmp_path):
+    embedder = small(memory=str(tmp_path), random_state=None, max_iter=1)
+    with pytest.warns(UserWarning, match="Set an integer random_state"):
+        embedder.fit(digits[0])
+
+
 def test_grid_search_in_processes(small, digits):
     search = GridSearchCV(small(max_iter=1), {"n_components": [2, 4]}, cv=2, n_jobs=2)
     search.fit(digits[0])
