@@ -10,7 +10,6 @@ import argparse
 import tempfile
 import time
 
-import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
 from sklearn.model_selection import GridSearchCV
@@ -73,7 +72,6 @@ def main():
         clusters = KMeans(10, n_init=3, random_state=0).fit_predict(data)
         rand = adjusted_rand_score(y_test, clusters)
         print(f"KMeans on {name}: adjusted Rand index {rand:.3f}")
-    assert np.isfinite(Z).all()
 
 
 if __name__ == "__main__":

@@ -53,7 +53,8 @@ upper = np.triu_indices(len(X_test), k=1)
 correlation = np.corrcoef(true[upper], predicted[upper])[0, 1]
 relative_error = np.mean(np.abs(predicted[upper] - true[upper]) / true[upper])
 on_pixels = KNeighborsClassifier(5).fit(X_train, y_train).score(X_test, y_test)
-classifier = KNeighborsClassifier(5).fit(embedder.transform(X_train), y_train)
+Z = embedder.transform(X_train)
+classifier = KNeighborsClassifier(5).fit(Z, y_train)
 on_embedding = classifier.score(embedder.transform(X_test), y_test)
 
 print(f"exact labels a second              {len(upper[0]) / exact_time:10,.0f}")
@@ -70,7 +71,6 @@ print(f"accuracy of 5-NN on pixels         {on_pixels:10.3f}")
 # -----------
 # The mean of embeddings decodes to a Wasserstein barycenter: strokes stay strokes,
 # where the mean of pixels is a blur.
-Z = embedder.transform(X_train)
 classes = np.unique(y_train)
 barycenters = embedder.inverse_transform(
     np.array([Z[y_train == c].mean(axis=0) for c in classes])

@@ -18,7 +18,7 @@ from ..nn.readouts import euclidean_distances
 from ..ot import sample_pairs
 from ._labelling import label
 
-# What a fit stores of its input, before it trains.
+# What a fit stores before it trains: of its input, and its seeds.
 OF_INPUT = (
     "n_features_in_",
     "feature_names_in_",

@@ -11,11 +11,9 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..nn.architectures import DEFAULT_WIDTHS, NEEDS_IMAGES, histogram_network
 from ..nn.initialization import build
+from ..nn.inputs import CHUNK_ROWS
 from ..nn.siamese import DWEObjective, ValidationScore
 from ._trained import TrainedEmbedder
-
-# Rows embedded at once.
-CHUNK_ROWS = 4096
 
 
 def _has_decoder(embedder):

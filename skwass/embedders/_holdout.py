@@ -34,11 +34,13 @@ def hold_out_measures(pairs, n_measures, fraction, rng):
     -------
     held_out : ndarray of bool of shape (n_measures,)
     """
+    n_held_out = int(fraction * n_measures)
+    if n_held_out == 0:
+        return np.zeros(n_measures, dtype=bool)
     shuffle = rng.permutation(n_measures)
     rank = np.empty(n_measures, dtype=np.int64)
     rank[_breadth_first(shuffle[pairs], n_measures)] = np.arange(n_measures)
     rank = rank[shuffle]
-    n_held_out = int(fraction * n_measures)
     if len(pairs) > MAX_VALIDATION_PAIRS:
         last = rank[pairs].max(axis=1)
         enough = np.partition(last, MAX_VALIDATION_PAIRS)[MAX_VALIDATION_PAIRS]

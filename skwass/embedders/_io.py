@@ -1,4 +1,4 @@
-"""One file for a fitted embedder: weights, and JSON in the header. No code in it.
+"""One file for a fitted embedder: arrays, and JSON in the header. No code in it.
 
 The format is safetensors. The header holds the name of the class, the parameters, what
 `fit` left besides weights, and the settings that the network was built with; reading
@@ -17,14 +17,12 @@ from .. import ot
 from ._base import OF_INPUT
 
 FORMAT = 1
-_SUPPORT = "support"
-_WEIGHT = "module."
-
+_WEIGHTS = "module"
+_SECTIONS = ("parameters", "attributes", "network")
 
 # Fitted attributes that a file keeps, besides weights.
 _SAVED = (
     *OF_INPUT,
-    "_n_features_out",
     "n_iter_",
     "n_pairs_",
     "n_solves_",
@@ -38,11 +36,8 @@ def _revived(attribute, value):
     """Undo what JSON does to a fitted attribute."""
     if attribute == "feature_names_in_":
         return np.array(value, dtype=object)
-    if attribute == "support_":
-        return np.array(value)
-    if attribute == "grid_shape_":
-        return value
-    return list(value) if isinstance(value, tuple) else value
+    is_list = isinstance(value, tuple) and attribute != "grid_shape_"
+    return list(value) if is_list else value
 
 
 class FileMixin:
@@ -123,21 +118,20 @@ def write(path, estimator, parameters, attributes, network, weights):
     weights : dict of Tensor
         State of the module.
     """
-    tensors = {_WEIGHT + name: w.cpu().contiguous() for name, w in weights.items()}
-    if parameters.get(_SUPPORT) is not None:
-        support = np.ascontiguousarray(parameters[_SUPPORT], dtype=np.float64)
-        tensors[_SUPPORT] = torch.from_numpy(support)
-    header = {
-        "format": FORMAT,
-        "estimator": estimator,
-        "parameters": {
-            name: _to_json(name, value)
-            for name, value in parameters.items()
-            if name != _SUPPORT
-        },
-        "attributes": {name: _to_json(name, v) for name, v in attributes.items()},
-        "network": {name: _to_json(name, v) for name, v in network.items()},
+    tensors = {
+        f"{_WEIGHTS}.{name}": weight.cpu().contiguous()
+        for name, weight in weights.items()
     }
+    header = {"format": FORMAT, "estimator": estimator}
+    sections = (parameters, attributes, network)
+    for section, values in zip(_SECTIONS, sections, strict=True):
+        header[section] = {}
+        for name, value in values.items():
+            if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
+                array = np.ascontiguousarray(value)
+                tensors[f"{section}.{name}"] = torch.from_numpy(array)
+            else:
+                header[section][name] = _to_json(name, value)
     try:
         save_file(tensors, path, metadata={"skwass": json.dumps(header)})
     except SafetensorError as error:
@@ -179,14 +173,18 @@ def read(path):
             f"Got path={str(path)!r} in format {header.get('format')!r}, expected "
             f"format {FORMAT}. Write it with save(path) of this version."
         )
-    sections = [
-        {name: _from_json(value) for name, value in header[section].items()}
-        for section in ("parameters", "attributes", "network")
-    ]
-    if _SUPPORT in tensors:
-        sections[0][_SUPPORT] = tensors.pop(_SUPPORT).numpy()
-    weights = {name.removeprefix(_WEIGHT): tensor for name, tensor in tensors.items()}
-    return header["estimator"], *sections, weights
+    sections = {
+        section: {name: _from_json(value) for name, value in header[section].items()}
+        for section in _SECTIONS
+    }
+    weights = {}
+    for key, tensor in tensors.items():
+        section, name = key.split(".", 1)
+        if section == _WEIGHTS:
+            weights[name] = tensor
+        else:
+            sections[section][name] = tensor.numpy()
+    return header["estimator"], *sections.values(), weights
 
 
 def _to_json(name, value):

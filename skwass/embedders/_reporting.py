@@ -58,10 +58,7 @@ class FitReporter:
 
     def _usable(self):
         """Return what lets a callback score the estimator as it stands."""
-        attributes = {
-            "module_": self.module,
-            "_n_features_out": self.estimator.n_components,
-        }
+        attributes = {"module_": self.module}
         return {**self.data, "reconstruction_attributes": attributes}
 
     def _open(self, parent, name, max_subtasks=0):

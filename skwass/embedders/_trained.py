@@ -288,7 +288,6 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     def _keep(self, goes_on, module, labelled, result, moments=None):
         """Store what training left."""
         if not goes_on:
-            self._n_features_out = self.n_components
             self.loss_curve_, self.validation_scores_, self.n_iter_ = [], [], 0
         self.module_, self._moments = module, moments
         self.loss_curve_ += result.loss_curve
@@ -305,6 +304,10 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         if "_moments" in state:
             state["_moments"] = _on_cpu(state["_moments"])
         return state
+
+    @property
+    def _n_features_out(self):
+        return self.module_.settings["n_components"]
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "module_")

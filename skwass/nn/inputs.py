@@ -9,6 +9,9 @@ import math
 import torch
 from torch import Tensor, nn
 
+# Measures that go through a network at once, where no gradient is wanted.
+CHUNK_ROWS = 4096
+
 
 class StandardInput(nn.Module):
     """Subtract the mean histogram and divide by one number: [B, n_bins] -> same.
@@ -35,7 +38,7 @@ class StandardInput(nn.Module):
 
     def fit(self, x: Tensor) -> None:
         """Take the statistics of training masses [N, n_bins]."""
-        chunks = x.split(4096)
+        chunks = x.split(CHUNK_ROWS)
         sums = [self.features(part).sum(dim=0, dtype=torch.float64) for part in chunks]
         self.mean.copy_(torch.stack(sums).sum(dim=0) / len(x))
         squares = [(self.features(part) - self.mean).square().sum() for part in chunks]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from .inputs import CHUNK_ROWS
 from .losses import (
     kl_reconstruction,
     sqrt_sparsity,
@@ -103,7 +104,7 @@ class ValidationScore:
 
     @torch.inference_mode()
     def __call__(self, model: Siamese) -> float:
-        z = torch.cat([model.encoder(x) for x in self.features.split(4096)])
+        z = torch.cat([model.encoder(x) for x in self.features.split(CHUNK_ROWS)])
         left, right = self.pairs.unbind(1)
         error = squared_distances(z[left], z[right]).sqrt() - self.w
         variance = (self.w - self.w.mean()).square().mean()

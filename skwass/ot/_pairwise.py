@@ -163,7 +163,7 @@ def pairwise_wasserstein(
     `x[:, None]`; a list of plain 1-D arrays is read as histograms.
 
     Bins without mass are dropped before the cost is built. On images of 28 x 28 pixels
-    that makes a solve about twice as fast as on full histograms; threads scale it
+    that makes a solve 1.5 to 1.9 times as fast as on full histograms; threads scale it
     nearly linearly.
 
     Examples
@@ -182,7 +182,9 @@ def pairwise_wasserstein(
         )
     ground_truth = as_ground_truth(ground_truth, p=p)
     mu = as_measures(X, grid_shape=grid_shape, support=support)
-    nu = mu if Y is None else _as_other(Y, grid_shape, support)
+    nu = mu
+    if Y is not None:
+        nu = as_measures(Y, grid_shape=grid_shape, support=support, input_name="Y")
     if mu.dim != nu.dim or (
         isinstance(mu, type(nu)) and mu.n_features != nu.n_features
     ):
@@ -199,10 +201,6 @@ def pairwise_wasserstein(
     pairs = np.indices((len(mu), len(nu))).reshape(2, -1).T
     labels = label_pairs(mu, nu, pairs, ground_truth, n_jobs=n_jobs)
     return labels.w.reshape(len(mu), len(nu))
-
-
-def _as_other(Y, grid_shape, support):
-    return as_measures(Y, grid_shape=grid_shape, support=support, input_name="Y")
 
 
 def as_ground_truth(ground_truth, **parameters):
