@@ -27,7 +27,7 @@ FLOORS = {
     "datasets": 4,
 }
 # Third parties that a floor may not know.
-STRANGERS = {"ot": {"torch"}, "nn": {"sklearn", "ot"}, "measures": {"torch", "ot"}}
+STRANGERS = {"nn": {"sklearn", "ot"}, "measures": {"torch", "ot"}}
 
 
 def _room(path):

@@ -66,14 +66,15 @@ class DeepWassersteinEmbedder(TrainedEmbedder):
         end of a pair, labels in pixels^2) would be 0.15 here.
     sparsity_weight : float, default=0.0
         Weight of the square roots of decoded masses; more gives sharper images.
-    ground_truth : {"exact"} or object with `solve(measure, measure)`, default="exact"
-        What labels pairs, e.g. :class:`skwass.ot.ExactWasserstein` with another `p`, to
-        be set in a grid as `ground_truth__p`. `solve` is given two tuples of points and
-        masses, and returns `(w, converged)`.
+    ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
+        What labels pairs: a distance of :mod:`skwass.ot`, by name or as an object such
+        as `SinkhornDivergence(reg=0.01)`, to be set in a grid as `ground_truth__reg`;
+        or any object whose `solve(mu, nu)`, given two tuples of points and masses,
+        returns `(w, converged)`.
     n_pairs : int, default=20_000
         Pairs drawn and labelled for training, at most all there are. The error falls
         with their number, and the bill of exact solves rises: of 28 x 28 images, about
-        600 a second and core. A tenth more (2,000 at most) is labelled for validation.
+        900 a second and core. A tenth more (2,000 at most) is labelled for validation.
     max_iter : int, default=20
         Epochs: passes over the pairs. The learning rate ends at zero after the last.
     max_time : float, default=None

@@ -9,7 +9,9 @@ from sklearn.utils.validation import check_array, check_memory
 
 from .._version import __version__
 from ..ot import sample_pairs
-from ..ot._pairwise import as_ground_truth, check_pairs, label_pairs
+from ..ot._engine import label_pairs
+from ..ot._inputs import check_pairs
+from ..ot._pairwise import as_ground_truth
 from ._holdout import MAX_VALIDATION_PAIRS, MIN_VALIDATION_PAIRS, hold_out_measures
 
 

@@ -1,6 +1,6 @@
 """What `fit` tells the world while it runs: scikit-learn callbacks and prints."""
 
-from ..ot._pairwise import CHUNK_SIZE
+from ..ot._engine import CHUNK_SIZE
 
 
 class FitReporter:

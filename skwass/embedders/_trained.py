@@ -21,6 +21,7 @@ from ..nn.train import (
     train,
     train_epoch,
 )
+from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state
 from ._io import FileMixin
 from ._labelling import obtain_labels
@@ -46,7 +47,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
 
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
-        "ground_truth": [StrOptions({"exact"}), HasMethods(["solve"])],
+        "ground_truth": GROUND_TRUTH_CONSTRAINT,
         "n_pairs": [Interval(Integral, 1, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],

@@ -33,6 +33,10 @@ class Histograms:
     def __repr__(self):
         return f"Histograms({len(self)} measures, {self.n_features} bins)"
 
+    def __sizeof__(self):
+        # Cluster schedulers ask this to tell data, sent once, from small arguments.
+        return self.masses.nbytes + self.support.nbytes
+
     def __getitem__(self, key):
         if isinstance(key, Integral):
             return self.measure(key)
@@ -48,6 +52,10 @@ class Histograms:
         """Return the same measures as :class:`PointClouds`."""
         pairs = [self.measure(i) for i in range(len(self))]
         return PointClouds([p for p, _ in pairs], [w for _, w in pairs])
+
+    def packed(self):
+        """Return self: one array holds all masses already."""
+        return self
 
     @property
     def n_features(self):
@@ -99,6 +107,14 @@ class PointClouds:
         """Return self."""
         return self
 
+    def packed(self):
+        """Return the same measures in three arrays, to be sent to other processes."""
+        return PackedClouds(
+            np.concatenate(self.points),
+            np.concatenate(self.masses),
+            np.cumsum([0, *map(len, self.points)]),
+        )
+
     @property
     def n_features(self):
         """Dimension of the points, which scikit-learn calls the number of features."""
@@ -108,6 +124,41 @@ class PointClouds:
     def dim(self):
         """Dimension of the points."""
         return self.points[0].shape[1] if self.points else 0
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class PackedClouds:
+    """Point clouds end to end: as :class:`PointClouds`, in a form fit for travelling.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n_points, d)
+        Points of all measures.
+    masses : ndarray of shape (n_points,)
+        Their weights.
+    offsets : ndarray of int of shape (n_measures + 1,)
+        Measure i has the points from `offsets[i]` up to `offsets[i + 1]`.
+    """
+
+    points: np.ndarray
+    masses: np.ndarray
+    offsets: np.ndarray
+
+    def __len__(self):
+        return len(self.offsets) - 1
+
+    def __sizeof__(self):
+        return self.points.nbytes + self.masses.nbytes + self.offsets.nbytes
+
+    def measure(self, index):
+        """Return `(points, masses)` of one measure."""
+        own = slice(self.offsets[index], self.offsets[index + 1])
+        return self.points[own], self.masses[own]
+
+    @property
+    def dim(self):
+        """Dimension of the points."""
+        return self.points.shape[1]
 
 
 def grid_support(grid_shape):

@@ -2,42 +2,57 @@
 
 from numbers import Integral, Real
 
+import numpy as np
 import ot
-from ot.lp.emd_wrap import emd_c
-from scipy.spatial.distance import cdist
-from sklearn.base import BaseEstimator
+from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
-# What `emd_c` returns when it proved optimality.
-_OPTIMAL = 1
+from ..measures import Histograms
+from ._base import GroundTruth
+from ._ground_metric import METRIC_CONSTRAINT, settle_metric, unit_cost
+from ._labels import PairLabels
+from ._simplex import Transport, transport
 
 
-class ExactWasserstein(BaseEstimator):
-    """Exact p-Wasserstein distance for the Euclidean ground metric.
+class ExactWasserstein(GroundTruth):
+    """Exact p-Wasserstein distance.
 
-    `W = (min <plan, C>)^(1/p)` with `C_ij = |x_i - y_j|^p`, by the network simplex on
+    `W = (min <plan, C>)^(1/p)` with `C_ij = d(x_i, x_j)^p`, by the network simplex on
     the supports alone; on a line, by sorting.
 
     Parameters
     ----------
     p : float, default=2
         Order of the distance, at least 1.
+    ground_metric : str, callable or array-like, default="euclidean"
+        The distance `d`, which is raised to the power p: a name that
+        :func:`scipy.spatial.distance.cdist` knows; a callable that returns the matrix
+        of distances between the rows of two arrays of points; or, for histograms, the
+        matrix of distances between bins, of shape (n_bins, n_bins).
     max_iter : int, default=1_000_000
         Pivots of the network simplex. Clouds of thousands of points need more.
 
     Notes
     -----
     A pair of n and m points takes `O(n m)` memory, and in practice time a little more
-    than quadratic in n + m.
+    than quadratic in n + m. Large problems are solved on the few arcs that an optimal
+    plan may use, and the answer is checked on all others: three times as fast as the
+    dense solver where measures have several hundred points, and as exact.
 
     The solver compares costs with the largest one: where two measures share mass a
     million times as far away as W is long, W loses its digits. Coordinates between
     1e-150 and 1e150 are safe.
 
+    Gradients (`label(..., gradients=True)`) come out of the same solve. Histograms: the
+    potentials, extended to bins without mass by the c-transform. Clouds, for the
+    Euclidean metric: `dW^p/dx_i = sum_j plan_ij p |x_i - y_j|^(p-2) (x_i - y_j)`, for
+    p = 2 twice the mass times the displacement from the barycentric image.
+
     References
     ----------
     .. [1] Bonneel, van de Panne, Paris, Heidrich (2011). Displacement interpolation
        using Lagrangian mass transport. ACM Trans. Graph. 30(6).
+    .. [2] Peyre, Cuturi (2019). Computational optimal transport, section 3.
 
     Examples
     --------
@@ -52,43 +67,106 @@ class ExactWasserstein(BaseEstimator):
 
     _parameter_constraints = {
         "p": [Interval(Real, 1, None, closed="left")],
+        "ground_metric": METRIC_CONSTRAINT,
         "max_iter": [Interval(Integral, 1, None, closed="left")],
     }
 
-    def __init__(self, p=2, max_iter=1_000_000):
+    def __init__(self, p=2, ground_metric="euclidean", max_iter=1_000_000):
         self.p = p
+        self.ground_metric = ground_metric
         self.max_iter = max_iter
 
-    def solve(self, mu, nu):
-        """Return the distance of two measures.
+    def _prepare(self, mu, nu):
+        mu, nu, ground_metric = settle_metric(self.ground_metric, mu, nu)
+        return mu, nu, clone(self).set_params(ground_metric=ground_metric)
 
-        Parameters
-        ----------
-        mu, nu : tuple of (points, masses)
-            Arrays of shape (n, d) and (n,); masses positive, with sum 1.
+    def _label(self, mu, nu, pairs, *, gradients):
+        # Measures of a tile occur in many pairs.
+        left = {i: mu.measure(i) for i in np.unique(pairs[:, 0])}
+        right = {j: nu.measure(j) for j in np.unique(pairs[:, 1])}
+        w, converged = np.empty(len(pairs)), np.empty(len(pairs), dtype=bool)
+        grads = []
+        for k, (i, j) in enumerate(pairs):
+            sides = left[i], right[j]
+            unit, solution = self._solve(*sides, needs_plan=gradients)
+            w[k] = unit * max(solution.cost, 0.0) ** (1 / self.p)
+            converged[k] = solution.converged
+            if gradients:
+                grads.append(self._gradients(mu, nu, sides, unit, solution))
+        if not gradients:
+            return PairLabels(w, converged)
+        columns = list(zip(*grads, strict=True)) or [(), ()]
+        return PairLabels(
+            w,
+            converged,
+            *(
+                np.stack(column) if isinstance(side, Histograms) else list(column)
+                for side, column in zip((mu, nu), columns, strict=True)
+            ),
+        )
 
-        Returns
-        -------
-        w : float
-            The distance, not raised to the power p.
-        converged : bool
-            Whether the solver proved optimality.
-        """
+    def _solve(self, mu, nu, needs_plan):
+        """Return the unit of length and the solution in it."""
         (X_a, a), (X_b, b) = mu, nu
         # The simplex calls sums infeasible that differ by more than rounding.
         b = b * (a.sum() / b.sum())
-        C = cdist(X_a, X_b, "sqeuclidean")
-        peak = C.max()
-        if peak == 0:
-            return 0.0, True
-        if X_a.shape[1] == 1:
-            unit = peak**0.5
-            cost = ot.emd2_1d(X_a / unit, X_b / unit, a, b, "minkowski", p=self.p)
-            code = _OPTIMAL
-        else:
-            # Costs in [0, 1] keep data in any unit away from overflow and tolerances.
-            C /= peak
-            if self.p != 2:
-                C **= self.p / 2
-            _, cost, _, _, code = emd_c(a, b, C, self.max_iter, 1)
-        return float(peak**0.5 * max(cost, 0.0) ** (1 / self.p)), code == _OPTIMAL
+        if X_a.shape[1] == 1 and not needs_plan and self._is_euclidean():
+            return self._solve_on_line(X_a, X_b, a, b)
+        C, unit = unit_cost(X_a, X_b, self.ground_metric, self.p)
+        return unit, transport(a, b, C, self.max_iter)
+
+    def _solve_on_line(self, X_a, X_b, a, b):
+        X_a, X_b = X_a.astype(np.float64), X_b.astype(np.float64)
+        unit = float(max(X_a.max() - X_b.min(), X_b.max() - X_a.min()))
+        cost = 0.0
+        if unit > 0:
+            scaled = X_a / unit, X_b / unit
+            cost = ot.emd2_1d(*scaled, a, b, "minkowski", p=self.p)
+        return unit, Transport(cost, None, None, None, True)
+
+    def _is_euclidean(self):
+        return isinstance(self.ground_metric, str) and self.ground_metric == "euclidean"
+
+    def _gradients(self, mu, nu, sides, unit, solution):
+        """Return derivatives of W^p in both measures of a pair."""
+        (X_a, _), (X_b, _) = sides
+        power = unit**self.p
+        plan = solution.plan()
+        answers = []
+        for side, X, Y, g, oriented in (
+            (mu, X_a, X_b, solution.g, plan),
+            (nu, X_b, X_a, solution.f, plan.T),
+        ):
+            if isinstance(side, Histograms):
+                answers.append(self._potential(side.support, Y, power * g))
+            elif self._is_euclidean():
+                answers.append(self._displacement(X, Y, oriented))
+            else:
+                raise ValueError(
+                    f"Got gradients=True with ground_metric={self.ground_metric} and "
+                    "clouds, expected 'euclidean', whose derivative is known. Leave "
+                    "gradients out."
+                )
+        return answers
+
+    def _potential(self, support, Y, g):
+        """Extend a potential to all bins: f(x) = min_j d(x, y_j)^p - g_j."""
+        C, unit = unit_cost(support, Y, self.ground_metric, self.p)
+        C *= unit**self.p
+        C -= g
+        return C.min(axis=1)
+
+    def _displacement(self, X, Y, plan):
+        """Return dW^p/dx_i for the Euclidean metric."""
+        i, j = plan.coords
+        step = X[i].astype(np.float64) - Y[j]
+        rate = self.p * plan.data
+        if self.p != 2:
+            length = np.linalg.norm(step, axis=1)
+            # Mass that stays put pulls nowhere (a choice of subgradient for p = 1).
+            moves = length > 0
+            rate[moves] *= length[moves] ** (self.p - 2)
+            rate[~moves] = 0
+        gradient = np.zeros(X.shape)
+        np.add.at(gradient, i, rate[:, None] * step)
+        return gradient

@@ -1,105 +1,45 @@
-"""Distances of many pairs, in parallel."""
+"""Distances of many pairs: the public function."""
 
 import time
-import warnings
 from numbers import Integral
 
 import numpy as np
-from joblib import Parallel, delayed
-from sklearn.exceptions import ConvergenceWarning
-from sklearn.utils._param_validation import HasMethods, StrOptions, validate_params
-from sklearn.utils.validation import check_array
+from sklearn.utils._param_validation import (
+    HasMethods,
+    Interval,
+    StrOptions,
+    validate_params,
+)
 
-from ..measures import as_measures
+from ._engine import CHUNK_SIZE, label_chunks, warn_unconverged
 from ._exact import ExactWasserstein
+from ._gromov import GromovWasserstein
+from ._inputs import check_pairs, read_measures
 from ._labels import PairLabels
+from ._ledger import Ledger, identify
+from ._plans import ListedPairs, Rectangle, Triangle
+from ._sinkhorn import SinkhornDivergence
 
-# Pairs a task: long enough to hide the cost of a task, short enough to show progress.
-CHUNK_SIZE = 128
-
-
-def label_pairs(
-    mu, nu, pairs, ground_truth, *, n_jobs=None, deadline=None, on_chunk=None
-):
-    """Label pairs of checked measures; the engine under all public functions.
-
-    Parameters
-    ----------
-    mu, nu : Histograms or PointClouds
-        Collections that the columns of `pairs` index.
-    pairs : ndarray of int of shape (n_pairs, 2)
-        Which pairs.
-    ground_truth : object
-        Has `solve(measure, measure)`, as :class:`ExactWasserstein`.
-    n_jobs : int, default=None
-        Threads; POT's solver releases the interpreter lock.
-    deadline : float, default=None
-        Value of `time.monotonic()` after which no further chunk is awaited. At least
-        one chunk is labelled. Fewer labels than pairs come back if it passes.
-    on_chunk : callable, default=None
-        Called after each chunk.
-
-    Returns
-    -------
-    labels : PairLabels
-        Of the first `len(labels)` pairs.
-    """
-    chunks = [pairs[k : k + CHUNK_SIZE] for k in range(0, len(pairs), CHUNK_SIZE)]
-    solve = delayed(_label_chunk)
-    # joblib hands out tasks a few at a time, so a deadline leaves little work behind.
-    # Threads, as measures are large and the solver releases the lock.
-    parallel = Parallel(n_jobs=n_jobs, require="sharedmem", return_as="generator")
-    results = parallel(solve(mu, nu, chunk, ground_truth) for chunk in chunks)
-    parts = []
-    for part in results:
-        parts.append(part)
-        if on_chunk is not None:
-            on_chunk()
-        if deadline is not None and time.monotonic() > deadline:
-            _drop(results)
-            break
-    labels = PairLabels.concatenate(parts)
-    _warn_unconverged(labels, ground_truth)
-    return labels
-
-
-def _drop(results):
-    """Give up what is still being computed; joblib warns of work nobody awaited."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)
-        results.close()
-
-
-def _label_chunk(mu, nu, pairs, ground_truth):
-    w, converged = np.empty(len(pairs)), np.empty(len(pairs), dtype=bool)
-    for k, (i, j) in enumerate(pairs):
-        w[k], converged[k] = ground_truth.solve(mu.measure(i), nu.measure(j))
-    faulty = np.flatnonzero(~(np.isfinite(w) & (w >= 0)))
-    if len(faulty):
-        k = faulty[0]
-        raise ValueError(
-            f"Got W={w[k]} from {ground_truth} for the pair {pairs[k].tolist()}, "
-            "expected a finite distance >= 0. Mend its solve(measure, measure)."
-        )
-    return PairLabels(w, converged)
-
-
-def _warn_unconverged(labels, ground_truth):
-    n_unconverged = int((~labels.converged).sum())
-    if n_unconverged:
-        warnings.warn(
-            f"{n_unconverged} of {len(labels)} pairs did not converge in "
-            f"{ground_truth}; their distances are kept and not reliable. Raise "
-            "its max_iter.",
-            ConvergenceWarning,
-            stacklevel=3,
-        )
+GROUND_TRUTHS = {
+    "exact": ExactWasserstein,
+    "sinkhorn": SinkhornDivergence,
+    "gromov": GromovWasserstein,
+}
+GROUND_TRUTH_CONSTRAINT = [
+    StrOptions(set(GROUND_TRUTHS)),
+    HasMethods(["solve"]),
+]
+# Seconds between two lines of progress.
+_PERIOD = 5.0
 
 
 @validate_params(
     {
         "n_jobs": [Integral, None],
-        "ground_truth": [StrOptions({"exact"}), HasMethods(["solve"])],
+        "ground_truth": GROUND_TRUTH_CONSTRAINT,
+        "return_gradients": ["boolean"],
+        "chunk_size": [Interval(Integral, 1, None, closed="left")],
+        "verbose": ["verbose"],
     },
     prefer_skip_nested_validation=True,
 )
@@ -112,9 +52,13 @@ def pairwise_wasserstein(
     ground_truth="exact",
     grid_shape=None,
     support=None,
+    return_gradients=False,
     n_jobs=None,
+    out=None,
+    chunk_size=CHUNK_SIZE,
+    verbose=0,
 ):
-    """Exact Wasserstein distances between measures, in W units (not squared).
+    """Wasserstein distances between measures, in W units (not squared).
 
     Parameters
     ----------
@@ -125,36 +69,61 @@ def pairwise_wasserstein(
     pairs : array-like of int of shape (n_pairs, 2), default=None
         Rows `(i, j)` ask for the distance of `X[i]` and `Y[j]`. All pairs if None.
     p : float, default=2
-        Order of the distance, at least 1, if `ground_truth` is `"exact"`. The ground
-        metric is Euclidean.
-    ground_truth : {"exact"} or object with `solve(measure, measure)`, default="exact"
-        What solves a pair, in place of `ExactWasserstein(p=p)`: a measure is a tuple of
-        points and masses, and the answer `(w, converged)`. For more pivots, pass
-        `ExactWasserstein(p, max_iter=10_000_000)`.
+        Order of the distance, at least 1, where `ground_truth` is `"exact"` or
+        `"sinkhorn"`.
+    ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
+        The distance. The names stand for `ExactWasserstein(p=p)`,
+        `SinkhornDivergence(p=p)` and `GromovWasserstein()`. Pass such an object for
+        other settings, e.g. `SinkhornDivergence(reg=0.001)`; or any object with
+        `solve(measure, measure)`, where a measure is a tuple of points and masses, and
+        the answer `(w, converged)`.
     grid_shape : tuple of int, default=None
         Histograms only: the grid that the bins form, e.g. `(28, 28)`; W is then in
         pixels.
     support : array-like of shape (n_bins, d), default=None
         Histograms only: positions of the bins.
+    return_gradients : bool, default=False
+        Whether to return the derivatives of W^p as well. Needs `pairs`.
     n_jobs : int, default=None
-        Threads. None means 1 unless in a :func:`joblib.parallel_config` context.
+        Workers: threads, unless :func:`joblib.parallel_config` says otherwise. None
+        means 1, or all of that context.
+    out : path-like, default=None
+        A `.npy` file to write the distances to. Finished chunks are noted in a ledger
+        beside it, at `out` + `".ledger"`: the same call after a crash does only what
+        is missing, and a finished file is returned at once. A ledger of other data or
+        parameters is refused.
+    chunk_size : int, default=256
+        Pairs a task, at most. A chunk is what a crash can lose for each worker, and
+        what a task keeps in memory.
+    verbose : int, default=0
+        Whether to print progress, every five seconds.
 
     Returns
     -------
     w : ndarray
         Of shape (n_pairs,) if `pairs` are given; else (n_x, n_x), symmetric with a zero
-        diagonal and each pair solved once; or (n_x, n_y).
+        diagonal and each pair solved once; or (n_x, n_y). A memory map if `out` is
+        given.
+    gradients : tuple of two
+        Only if `return_gradients`: derivatives in the first and second measure of each
+        pair. Histograms: potentials on all bins, shape (n_pairs, n_bins), each row up
+        to a constant. Clouds: a list of arrays of shape (n_i, d), the derivative in the
+        points.
 
     Raises
     ------
     ValueError
-        For bad measures (the message names the row), pairs out of range, or spaces of
-        different dimension.
+        For bad measures (the message names the row), pairs out of range, spaces of
+        different dimension, or a file at `out` that this call did not begin.
 
     Warns
     -----
     ConvergenceWarning
-        If the solver stopped before it proved some answers optimal; says how many.
+        If the solver stopped before it met its criterion for some pairs; says how many.
+
+    See Also
+    --------
+    skwass.ot.bounds.lower_bound : What W is at least, for a hundredth of the time.
 
     Notes
     -----
@@ -162,9 +131,11 @@ def pairwise_wasserstein(
     shape (n, H, W) is n clouds of H points in R^W. Samples on a line are columns
     `x[:, None]`; a list of plain 1-D arrays is read as histograms.
 
-    Bins without mass are dropped before the cost is built. On images of 28 x 28 pixels
-    that makes a solve 1.5 to 1.9 times as fast as on full histograms; threads scale it
-    nearly linearly.
+    Memory beyond the input and the result is that of the chunks in progress. All pairs
+    are cut into square tiles, so a chunk touches few measures.
+
+    Under `joblib.parallel_config(backend="dask")` chunks go to the workers of a
+    cluster, and the measures once.
 
     Examples
     --------
@@ -175,32 +146,96 @@ def pairwise_wasserstein(
            [1.   , 0.   , 1.   ],
            [1.414, 1.   , 0.   ]])
     """
-    if p != 2 and not isinstance(ground_truth, str):
+    if p != 2 and (not isinstance(ground_truth, str) or ground_truth == "gromov"):
         raise ValueError(
             f"Got p={p} with ground_truth={ground_truth}, expected one of the two. Set "
-            "the order on the ground truth."
+            "the order on the ground truth, if it has one."
         )
     ground_truth = as_ground_truth(ground_truth, p=p)
-    mu = as_measures(X, grid_shape=grid_shape, support=support)
-    nu = mu
-    if Y is not None:
-        nu = as_measures(Y, grid_shape=grid_shape, support=support, input_name="Y")
-    if mu.dim != nu.dim or (
-        isinstance(mu, type(nu)) and mu.n_features != nu.n_features
-    ):
+    if return_gradients and (pairs is None or out is not None):
         raise ValueError(
-            f"Got X and Y with {mu.n_features} and {nu.n_features} features in spaces "
-            f"of dimension {mu.dim} and {nu.dim}, expected one space. "
-            "Pass as_measures(X, grid_shape=...) if only X has a grid."
+            f"Got return_gradients=True with pairs={pairs} and out={out}, expected "
+            "listed pairs and no file. Pass pairs=..."
         )
+    mu, nu = read_measures(X, Y, grid_shape=grid_shape, support=support)
+    plan = _make_plan(mu, nu, pairs, Y is None, int(chunk_size))
+    ledger = None
+    if out is not None:
+        identity = identify(mu, nu, ground_truth, plan, chunk_size)
+        ledger = Ledger(out, plan, identity)
+    pending = None if ledger is None else ledger.pending()
+    progress = _Progress(plan, pending, verbose)
+    results = label_chunks(
+        mu,
+        nu,
+        plan,
+        ground_truth,
+        numbers=pending,
+        gradients=return_gradients,
+        n_jobs=n_jobs,
+    )
+    if return_gradients:
+        return _with_gradients(results, plan, ground_truth, progress)
+    w = np.zeros(plan.shape) if ledger is None else ledger.w
+    n_unconverged = 0
+    for number, labels in results:
+        if ledger is None:
+            plan.store(w, number, labels.w)
+            n_unconverged += np.count_nonzero(~labels.converged)
+        else:
+            ledger.record(number, labels)
+        progress.advance(len(labels))
+    if ledger is not None:
+        ledger.flush()
+        n_unconverged = ledger.n_unconverged()
+    warn_unconverged(n_unconverged, plan.n_pairs, ground_truth)
+    return w
+
+
+def _make_plan(mu, nu, pairs, within, chunk_size):
     if pairs is not None:
-        pairs = check_pairs(pairs, len(mu), len(nu))
-        return label_pairs(mu, nu, pairs, ground_truth, n_jobs=n_jobs).w
-    if Y is None:
-        return _all_pairs(mu, ground_truth, n_jobs)
-    pairs = np.indices((len(mu), len(nu))).reshape(2, -1).T
-    labels = label_pairs(mu, nu, pairs, ground_truth, n_jobs=n_jobs)
-    return labels.w.reshape(len(mu), len(nu))
+        return ListedPairs(check_pairs(pairs, len(mu), len(nu)), chunk_size)
+    if within:
+        return Triangle(len(mu), chunk_size)
+    return Rectangle(len(mu), len(nu), chunk_size)
+
+
+def _with_gradients(results, plan, ground_truth, progress):
+    parts = {}
+    for number, labels in results:
+        parts[number] = labels
+        progress.advance(len(labels))
+    labels = PairLabels.concatenate([parts[number] for number in sorted(parts)])
+    n_unconverged = np.count_nonzero(~labels.converged)
+    warn_unconverged(n_unconverged, plan.n_pairs, ground_truth)
+    return labels.w, (labels.grad_mu, labels.grad_nu)
+
+
+class _Progress:
+    """Prints how far a call is, if asked to."""
+
+    def __init__(self, plan, pending, verbose):
+        self.n_pairs, self.verbose = plan.n_pairs, verbose
+        self.n_before = 0
+        if verbose and pending is not None:
+            self.n_before = plan.n_pairs - sum(len(plan.chunk(k)) for k in pending)
+        self.n_done, self.start = self.n_before, time.monotonic()
+        self.last = self.start
+
+    def advance(self, n_pairs):
+        """Count pairs, and print a line where the last is some seconds old."""
+        if not self.verbose or not n_pairs:
+            return
+        self.n_done += n_pairs
+        now = time.monotonic()
+        if self.n_done == self.n_pairs or now - self.last > _PERIOD:
+            self.last = now
+            rate = (self.n_done - self.n_before) / max(now - self.start, 1e-9)
+            print(
+                f"[pairwise_wasserstein] {self.n_done:,} of {self.n_pairs:,} pairs, "
+                f"{rate:,.0f} a second",
+                flush=True,
+            )
 
 
 def as_ground_truth(ground_truth, **parameters):
@@ -208,10 +243,10 @@ def as_ground_truth(ground_truth, **parameters):
 
     Parameters
     ----------
-    ground_truth : {"exact"} or object with `solve(measure, measure)`
+    ground_truth : str or object
         Given by the user.
     **parameters : dict
-        Of what a name stands for.
+        Of what a name stands for, where it has them.
     """
     if isinstance(ground_truth, type):
         raise TypeError(
@@ -219,53 +254,11 @@ def as_ground_truth(ground_truth, **parameters):
             f"Pass {ground_truth.__name__}()."
         )
     if isinstance(ground_truth, str):
-        ground_truth = ExactWasserstein(**parameters)
-    if hasattr(ground_truth, "_validate_params"):
+        ground_truth = GROUND_TRUTHS[ground_truth]()
+        known = ground_truth.get_params()
+        ground_truth.set_params(
+            **{name: value for name, value in parameters.items() if name in known}
+        )
+    if hasattr(ground_truth, "_parameter_constraints"):
         ground_truth._validate_params()
     return ground_truth
-
-
-def _all_pairs(mu, ground_truth, n_jobs):
-    """Return the symmetric matrix, each pair solved once."""
-    w = np.zeros((len(mu), len(mu)))
-    i, j = np.triu_indices(len(mu), k=1)
-    if len(i):
-        pairs = np.column_stack([i, j])
-        w[i, j] = w[j, i] = label_pairs(mu, mu, pairs, ground_truth, n_jobs=n_jobs).w
-    return w
-
-
-def check_pairs(pairs, n_left, n_right):
-    """Check pairs given by a user.
-
-    Parameters
-    ----------
-    pairs : array-like of int of shape (n_pairs, 2)
-        Row numbers.
-    n_left, n_right : int
-        Number of measures that each column indexes.
-
-    Returns
-    -------
-    pairs : ndarray of int64 of shape (n_pairs, 2)
-
-    Raises
-    ------
-    ValueError
-        If the shape, the type or an index is wrong.
-    """
-    pairs = check_array(pairs, dtype=None, input_name="pairs")
-    if pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
-        raise ValueError(
-            f"Got pairs of shape {pairs.shape} and dtype {pairs.dtype}, expected "
-            "integers of shape (n_pairs, 2). Use np.column_stack([i, j])."
-        )
-    pairs = pairs.astype(np.int64)
-    faulty = ((pairs < 0) | (pairs >= [n_left, n_right])).any(axis=1)
-    if faulty.any():
-        row = int(np.flatnonzero(faulty)[0])
-        raise ValueError(
-            f"Got pairs[{row}]={pairs[row].tolist()}, expected row numbers below "
-            f"({n_left}, {n_right}) and >= 0. Count from zero."
-        )
-    return pairs

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 from skwass.embedders import _trained
 from skwass.nn.siamese import ValidationScore
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
+from skwass.ot._engine import CHUNK_SIZE
 
 
 def test_same_seed_same_bytes(small, digits):
@@ -304,7 +305,7 @@ def test_callbacks_see_labels_and_epochs_and_may_stop(small, digits):
     embedder = small().set_callbacks(callback).fit(digits[0])
     assert embedder.n_iter_ == 3
     assert embedder.stopped_by_ == "callback"
-    assert callback.ended.count("chunk") == -(-embedder.n_pairs_ // 128)
+    assert callback.ended.count("chunk") == -(-embedder.n_pairs_ // CHUNK_SIZE)
     assert callback.ended[-2:] == ["train", "fit"]
 
 

@@ -43,13 +43,13 @@ def test_early_stopping_needs_no_validation_to_go_on(small, digits):
 
 def test_the_ground_truth_is_asked_for_each_pair_once(small, digits, monkeypatch):
     solved = []
-    solve = ExactWasserstein.solve
+    solve = ExactWasserstein._solve
 
-    def counted(self, mu, nu):
+    def counted(self, mu, nu, *, needs_plan):
         solved.append(1)
-        return solve(self, mu, nu)
+        return solve(self, mu, nu, needs_plan=needs_plan)
 
-    monkeypatch.setattr(ExactWasserstein, "solve", counted)
+    monkeypatch.setattr(ExactWasserstein, "_solve", counted)
     embedder = small(max_iter=1, n_jobs=2).fit(digits[0])
     assert len(solved) == embedder.n_pairs_ == embedder.n_solves_
     assert embedder.n_pairs_ == 1_500 + 150

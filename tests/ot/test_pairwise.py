@@ -6,11 +6,13 @@ from itertools import combinations
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
+from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 
 from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
-from skwass.ot._pairwise import CHUNK_SIZE, check_pairs, label_pairs
+from skwass.ot._engine import CHUNK_SIZE, label_pairs
+from skwass.ot._inputs import check_pairs
 
 # Row k is a Dirac at k, so that W of rows i and j is |i - j|.
 DIRACS = np.eye(30)
@@ -53,13 +55,13 @@ def test_two_threads_give_the_same_bytes(measures):
 
 @n_jobs_one_or_two
 def test_each_pair_is_solved_once(monkeypatch, n_jobs):
-    solve, solved = ExactWasserstein.solve, []
+    solve, solved = ExactWasserstein._solve, []
 
-    def spy(self, mu, nu):
+    def spy(self, mu, nu, **settings):
         solved.append((mu[0].item(), nu[0].item()))
-        return solve(self, mu, nu)
+        return solve(self, mu, nu, **settings)
 
-    monkeypatch.setattr(ExactWasserstein, "solve", spy)
+    monkeypatch.setattr(ExactWasserstein, "_solve", spy)
     matrix = pairwise_wasserstein(DIRACS, n_jobs=n_jobs)
     assert_allclose(matrix[tuple(ALL_PAIRS.T)], np.ptp(ALL_PAIRS, axis=1), rtol=1e-14)
     assert sorted(solved) == [tuple(pair) for pair in ALL_PAIRS]
@@ -110,14 +112,32 @@ def test_a_deadline_keeps_the_first_labels_and_at_least_a_chunk(
 
 
 class OnlyNear:
-    """Ground truth that gives up on Diracs further apart than 20."""
+    """Ground truth with nothing but `solve`, which gives up on Diracs far apart."""
+
+    def __init__(self, limit=20):
+        self.limit = limit
 
     def solve(self, mu, nu):
         w = np.linalg.norm(mu[0] - nu[0])
-        return w, w <= 20
+        return w, w <= self.limit
 
     def __repr__(self):
         return "OnlyNear()"
+
+
+@pytest.mark.filterwarnings("error")
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_chunks_after_the_deadline_are_dropped_without_a_word(n_jobs):
+    """Of many, some of which are finished by then; joblib would warn of them."""
+    diracs = as_measures(DIRACS)
+    pairs = np.repeat(ALL_PAIRS, 10, axis=0)
+    deadline = time.monotonic() + 0.05
+    settings = {"n_jobs": n_jobs, "deadline": deadline}
+    slow = lambda: time.sleep(0.02)  # noqa: E731
+    labels = label_pairs(diracs, diracs, pairs, OnlyNear(40), on_chunk=slow, **settings)
+    assert CHUNK_SIZE <= len(labels) < len(pairs)
+    assert len(labels) % CHUNK_SIZE == 0
+    assert_array_equal(labels.w, np.ptp(pairs[: len(labels)], axis=1))
 
 
 @n_jobs_one_or_two
@@ -137,7 +157,9 @@ def test_too_few_iterations_warn():
     rng = np.random.default_rng(0)
     clouds = as_measures(rng.normal(size=(3, 30, 2)))
     with pytest.warns(ConvergenceWarning, match=r"2 of 2 .*\(max_iter=1\)"):
-        label_pairs(clouds, clouds, [(0, 1), (0, 2)], ExactWasserstein(max_iter=1))
+        label_pairs(
+            clouds, clouds, np.array([(0, 1), (0, 2)]), ExactWasserstein(max_iter=1)
+        )
 
 
 @pytest.mark.parametrize(
@@ -202,3 +224,125 @@ def test_measures_of_different_spaces_are_refused(X, Y, message):
 def test_bad_settings_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         pairwise_wasserstein(np.eye(3), **settings)
+
+
+class Estimator(BaseEstimator):
+    """Ground truth that a grid search can tune, with no constraints."""
+
+    def __init__(self, power=1.0):
+        self.power = power
+
+    def solve(self, mu, nu):
+        return np.linalg.norm(
+            mu[0].mean(axis=0) - nu[0].mean(axis=0)
+        ) ** self.power, True
+
+
+@n_jobs_one_or_two
+@pytest.mark.parametrize("ground_truth", [OnlyNear(40), Estimator()])
+def test_a_ground_truth_needs_no_more_than_solve(ground_truth, n_jobs):
+    settings = {"ground_truth": ground_truth, "n_jobs": n_jobs, "chunk_size": 9}
+    matrix = pairwise_wasserstein(DIRACS, **settings)
+    assert_array_equal(matrix, np.abs(np.subtract.outer(range(30), range(30))))
+    rectangle = pairwise_wasserstein(DIRACS, DIRACS[:7], **settings)
+    assert_array_equal(rectangle, matrix[:, :7])
+    listed = pairwise_wasserstein(DIRACS, pairs=ALL_PAIRS, **settings)
+    assert_array_equal(listed, matrix[tuple(ALL_PAIRS.T)])
+    with pytest.raises(ValueError, match=r"gradients .* ground truth of skwass\.ot"):
+        pairwise_wasserstein(DIRACS, pairs=ALL_PAIRS, return_gradients=True, **settings)
+
+
+@pytest.mark.parametrize(
+    ("ground_truth", "error", "message"),
+    [
+        (object(), ValueError, "'ground_truth' parameter"),
+        ("precise", ValueError, "'ground_truth' parameter"),
+        (OnlyNear, TypeError, r"Got ground_truth=OnlyNear, a class, .* OnlyNear\(\)"),
+    ],
+)
+def test_what_is_no_ground_truth_is_refused(ground_truth, error, message):
+    with pytest.raises(error, match=message):
+        pairwise_wasserstein(DIRACS, ground_truth=ground_truth)
+
+
+class Faulty:
+    """Ground truth with a wrong answer for the Diracs at 3 and 17."""
+
+    def __init__(self, answer):
+        self.answer = answer
+
+    def solve(self, mu, nu):
+        is_faulty = {mu[0].item(), nu[0].item()} == {3.0, 17.0}
+        return (self.answer if is_faulty else 1.0), True
+
+    def __repr__(self):
+        return "Faulty()"
+
+
+@n_jobs_one_or_two
+@pytest.mark.parametrize("answer", [np.nan, np.inf, -1.0])
+def test_a_faulty_answer_names_its_pair(answer, n_jobs):
+    settings = {"ground_truth": Faulty(answer), "n_jobs": n_jobs, "chunk_size": 9}
+    message = (
+        rf"^Got W={answer} from Faulty\(\) for the pair \[3, 17\], expected a finite"
+    )
+    with pytest.raises(ValueError, match=message):
+        pairwise_wasserstein(DIRACS, **settings)
+    pairs = [[0, 1]] * 30 + [[3, 17]]
+    with pytest.raises(ValueError, match=message):
+        pairwise_wasserstein(DIRACS, pairs=pairs, **settings)
+
+
+@pytest.mark.parametrize(
+    "settings", [{}, {"out": "w.npy"}, {"pairs": [[0, 1]], "out": "w.npy"}]
+)
+def test_gradients_need_pairs_and_no_file(settings, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ValueError, match="return_gradients=True with pairs=.* out="):
+        pairwise_wasserstein(DIRACS, return_gradients=True, **settings)
+    assert not list(tmp_path.iterdir())
+
+
+@n_jobs_one_or_two
+@pytest.mark.parametrize("clouds", [False, True])
+def test_gradients_come_in_the_order_of_the_pairs(n_jobs, clouds):
+    measures = as_measures(np.random.default_rng(0).random((20, 6)), grid_shape=(2, 3))
+    measures = measures.to_clouds() if clouds else measures
+    settings = {"return_gradients": True, "n_jobs": n_jobs}
+    pairs = np.random.default_rng(1).integers(0, 20, (50, 2))
+    w, sides = pairwise_wasserstein(measures, pairs=pairs, chunk_size=7, **settings)
+    for k in (0, 13, 49):
+        one, gradients = pairwise_wasserstein(measures, pairs=pairs[[k]], **settings)
+        assert one == w[k]
+        for gradient, side in zip(gradients, sides, strict=True):
+            assert_array_equal(gradient[0], side[k])
+
+
+@pytest.mark.parametrize("n_measures", [30, 33])
+@pytest.mark.parametrize("period", [0.0, 5.0])
+def test_progress_ends_at_all_pairs(n_measures, period, tmp_path, monkeypatch, capsys):
+    """The last tile of 33 measures has no pair; after a crash, what is left counts."""
+    monkeypatch.setattr("skwass.ot._pairwise._PERIOD", period)
+    X, n_pairs = np.eye(n_measures), n_measures * (n_measures - 1) // 2
+    settings = {"chunk_size": 16, "out": tmp_path / "w.npy", "verbose": 1}
+    truth = Faulty(1.0)
+    pairwise_wasserstein(X, ground_truth=truth, **(settings | {"verbose": 0}))
+    assert capsys.readouterr().out == ""
+    pending = np.memmap(tmp_path / "w.npy.ledger", np.int32, "r+", 1024)
+    pending[-3:] = -1
+    del pending
+    for given in (settings, settings | {"out": None, "n_jobs": 2}):
+        pairwise_wasserstein(X, ground_truth=truth, **given)
+        lines = capsys.readouterr().out.splitlines()
+        counts = [line.split()[1] for line in lines]
+        assert counts[-1] == str(n_pairs)
+        assert len(set(counts)) == len(counts)
+        assert (len(counts) > 1) == (period == 0)
+        assert all(
+            line.startswith("[pairwise_wasserstein] ")
+            and f" of {n_pairs} pairs, " in line
+            for line in lines
+        )
+    # Nothing left, nothing to say.
+    pairwise_wasserstein(X, ground_truth=truth, **settings)
+    assert capsys.readouterr().out == ""

@@ -1,0 +1,180 @@
+"""Ground metrics: what it costs to move one unit of mass between two points."""
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import check_array
+
+from ..measures import Histograms
+
+# Metrics of scipy that need nothing but the points.
+METRIC_NAMES = {
+    "braycurtis",
+    "canberra",
+    "chebyshev",
+    "cityblock",
+    "correlation",
+    "cosine",
+    "euclidean",
+    "jensenshannon",
+    "sqeuclidean",
+}
+METRIC_CONSTRAINT = [StrOptions(METRIC_NAMES), callable, "array-like"]
+
+
+class BinMetric:
+    """Ground distances between numbered bins, looked up in a matrix.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (n_bins, n_bins)
+        Distances.
+    """
+
+    def __init__(self, matrix):
+        self.matrix = matrix
+
+    def __call__(self, X_a, X_b):
+        """Return distances of bins, given as columns of numbers."""
+        i, j = X_a[:, 0].astype(np.intp), X_b[:, 0].astype(np.intp)
+        return self.matrix[i[:, None], j]
+
+
+def settle_metric(ground_metric, mu, nu):
+    """Turn a matrix of ground distances into a metric on bin numbers.
+
+    Parameters
+    ----------
+    ground_metric : str, callable or array-like of shape (n_bins, n_bins)
+        Given by the user.
+    mu, nu : Histograms or PointClouds
+        Collections it is meant for.
+
+    Returns
+    -------
+    mu, nu : Histograms or PointClouds
+        With bin numbers for points, if the metric was a matrix.
+    ground_metric : str or callable
+    """
+    if isinstance(ground_metric, str) or callable(ground_metric):
+        return mu, nu, ground_metric
+    if not (isinstance(mu, Histograms) and isinstance(nu, Histograms)):
+        raise ValueError(
+            "Got ground_metric=a matrix with point clouds, expected histograms, whose "
+            "bins its rows are. Pass a callable on two arrays of points."
+        )
+    matrix = check_array(ground_metric, dtype=np.float64, input_name="ground_metric")
+    n_bins = mu.n_features
+    if matrix.shape != (n_bins, n_bins):
+        raise ValueError(
+            f"Got ground_metric of shape {matrix.shape}, expected ({n_bins}, {n_bins}),"
+            " the distances between bins. Give one row a column of X."
+        )
+    largest = np.abs(matrix).max()
+    if (
+        matrix.min() < 0
+        or np.abs(matrix - matrix.T).max() > 1e-9 * largest
+        or np.diag(matrix).max() > 1e-9 * largest
+    ):
+        raise ValueError(
+            "Got ground_metric=a matrix that is no matrix of distances, expected "
+            "entries >= 0, symmetric, with a zero diagonal. Pass ground distances, not "
+            "their powers or similarities."
+        )
+    numbers = np.arange(n_bins, dtype=np.float64)[:, None]
+    left = Histograms(mu.masses, numbers)
+    right = left if nu is mu else Histograms(nu.masses, numbers)
+    return left, right, BinMetric(matrix)
+
+
+def unit_cost(X_a, X_b, ground_metric, p):
+    """Return the cost of a pair in units of its largest ground distance.
+
+    Costs in [0, 1] keep data in any unit away from overflow and from tolerances.
+
+    Parameters
+    ----------
+    X_a, X_b : ndarray of shape (n, d) and (m, d)
+        Points.
+    ground_metric : str or callable
+        Settled ground metric.
+    p : float
+        Power of the ground distance.
+
+    Returns
+    -------
+    C : ndarray of shape (n, m)
+        `(distance / unit)^p`; zeros if `unit` is.
+    unit : float
+        The largest distance.
+    """
+    if isinstance(ground_metric, str) and ground_metric == "euclidean":
+        C = cdist(X_a, X_b, "sqeuclidean")
+        peak = C.max()
+        unit, power = peak**0.5, p / 2
+    else:
+        C = ground_distances(X_a, X_b, ground_metric)
+        unit = peak = C.max()
+        power = p
+    if peak > 0:
+        C /= peak
+        if power != 1:
+            C **= power
+    return C, float(unit)
+
+
+def ground_distances(X_a, X_b, ground_metric):
+    """Return the matrix of ground distances between points.
+
+    Parameters
+    ----------
+    X_a, X_b : ndarray of shape (n, d) and (m, d)
+        Points.
+    ground_metric : str or callable
+        Settled ground metric.
+
+    Returns
+    -------
+    D : ndarray of shape (n, m), float64, C order
+        A new array.
+
+    Raises
+    ------
+    ValueError
+        If the ground metric answers with another shape, or not with finite numbers
+        >= 0.
+    """
+    if isinstance(ground_metric, str):
+        D = cdist(X_a, X_b, ground_metric)
+        answered = f"ground_metric={ground_metric!r}"
+        D = np.maximum(D, 0, out=D)  # "cosine" rounds below zero
+    elif callable(ground_metric):
+        D = np.array(ground_metric(X_a, X_b), dtype=np.float64, order="C")
+        answered = f"ground_metric={ground_metric}"
+    else:
+        raise ValueError(
+            "Got ground_metric=a matrix for two measures on their own, expected "
+            "collections of histograms. Use pairwise_wasserstein or label."
+        )
+    if D.shape != (len(X_a), len(X_b)) or not (D.min() >= 0 and D.max() < np.inf):
+        raise ValueError(
+            f"Got {answered} with answers of shape {D.shape} for {len(X_a)} and "
+            f"{len(X_b)} points, NaN, infinite or negative, expected a matrix of "
+            "finite distances >= 0. Mend the metric or the points."
+        )
+    return D
+
+
+def evenly(n, n_kept):
+    """Return at most `n_kept` of n row numbers, first and last among them.
+
+    Parameters
+    ----------
+    n, n_kept : int
+        How many rows there are, and how many are wanted.
+
+    Returns
+    -------
+    rows : ndarray of int of shape (min(n, n_kept),)
+    """
+    return np.unique(np.linspace(0, n - 1, min(n, n_kept)).astype(int))

@@ -1,0 +1,77 @@
+"""What users of this floor pass in: measures of one space, and pairs of them."""
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from ..measures import as_measures
+
+
+def read_measures(X, Y=None, *, grid_shape=None, support=None):
+    """Check measures and return both sides of the pairs.
+
+    Parameters
+    ----------
+    X, Y : array-like of shape (n, n_bins), or a collection of n point clouds
+        As in :func:`skwass.measures.as_measures`. `Y` may be None.
+    grid_shape, support : tuple of int, array-like
+        Where bins are; one of the two or none.
+
+    Returns
+    -------
+    mu, nu : Histograms or PointClouds
+        `nu` is `mu` if `Y` is None.
+
+    Raises
+    ------
+    ValueError
+        For bad measures, or measures of two spaces.
+    """
+    mu = as_measures(X, grid_shape=grid_shape, support=support)
+    if Y is None:
+        return mu, mu
+    nu = as_measures(Y, grid_shape=grid_shape, support=support, input_name="Y")
+    if mu.dim != nu.dim or (
+        isinstance(mu, type(nu)) and mu.n_features != nu.n_features
+    ):
+        raise ValueError(
+            f"Got X and Y with {mu.n_features} and {nu.n_features} features in spaces "
+            f"of dimension {mu.dim} and {nu.dim}, expected one space. "
+            "Pass as_measures(X, grid_shape=...) if only X has a grid."
+        )
+    return mu, nu
+
+
+def check_pairs(pairs, n_left, n_right):
+    """Check pairs given by a user.
+
+    Parameters
+    ----------
+    pairs : array-like of int of shape (n_pairs, 2)
+        Row numbers.
+    n_left, n_right : int
+        Number of measures that each column indexes.
+
+    Returns
+    -------
+    pairs : ndarray of int64 of shape (n_pairs, 2)
+
+    Raises
+    ------
+    ValueError
+        If the shape, the type or an index is wrong.
+    """
+    pairs = check_array(pairs, dtype=None, input_name="pairs")
+    if pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+        raise ValueError(
+            f"Got pairs of shape {pairs.shape} and dtype {pairs.dtype}, expected "
+            "integers of shape (n_pairs, 2). Use np.column_stack([i, j])."
+        )
+    pairs = pairs.astype(np.int64)
+    faulty = ((pairs < 0) | (pairs >= [n_left, n_right])).any(axis=1)
+    if faulty.any():
+        row = int(np.flatnonzero(faulty)[0])
+        raise ValueError(
+            f"Got pairs[{row}]={pairs[row].tolist()}, expected row numbers below "
+            f"({n_left}, {n_right}) and >= 0. Count from zero."
+        )
+    return pairs

@@ -1,0 +1,164 @@
+"""Results in a file that outlive the process: what is finished is never done again."""
+
+import json
+import os
+from pathlib import Path
+from types import CodeType
+
+import joblib
+import numpy as np
+
+from .._version import __version__
+
+_HEADER_BYTES = 1024
+_PENDING = -1
+
+
+class Ledger:
+    """A matrix in a `.npy` file, and beside it a file of which chunks are finished.
+
+    Each chunk has a number of four bytes: how many of its pairs did not converge, or -1
+    while it is not finished. It is written after the distances, so a process that is
+    killed at any moment leaves at worst finished work unclaimed.
+
+    Parameters
+    ----------
+    path : path-like
+        The matrix. The ledger is at `path` + `".ledger"`.
+    plan : ListedPairs, Rectangle or Triangle
+        Its shape and chunks.
+    identity : dict of str
+        What the file belongs to, by :func:`identify`; anything else is refused.
+    """
+
+    def __init__(self, path, plan, identity):
+        self.path = Path(path)
+        self.ledger_path = Path(f"{path}.ledger")
+        self.plan = plan
+        if self.ledger_path.exists():
+            self._refuse_strange(identity)
+        elif self.path.exists():
+            raise ValueError(
+                f"Got out={str(path)!r}, which exists without a ledger, expected a new "
+                "file or one that an earlier call began. Name another or delete it."
+            )
+        # Shape aside, the header counts: numpy opens nothing half written.
+        if not self.path.exists():
+            self._create_ledger(identity)
+            self._create_matrix()
+        self.w = np.lib.format.open_memmap(self.path, mode="r+")
+        # A map would read as zeros, so as finished, what a full disk has cut off.
+        if self.ledger_path.stat().st_size != _HEADER_BYTES + 4 * plan.n_chunks:
+            raise ValueError(
+                f"Got out={str(path)!r} with a ledger of the wrong size, expected "
+                f"{plan.n_chunks} chunks. Delete both files."
+            )
+        self.chunks = np.memmap(
+            self.ledger_path, np.int32, "r+", _HEADER_BYTES, (plan.n_chunks,)
+        )
+        if self.w.shape != plan.shape or self.w.dtype != np.float64:
+            raise ValueError(
+                f"Got out={str(path)!r} with {self.w.dtype} of shape {self.w.shape}, "
+                f"expected float64 of shape {plan.shape} as its ledger says. Delete "
+                "both files."
+            )
+
+    def pending(self):
+        """Return the numbers of the chunks that are not finished."""
+        return np.flatnonzero(np.asarray(self.chunks) == _PENDING)
+
+    def n_unconverged(self):
+        """Return how many pairs of finished chunks did not converge."""
+        counts = np.asarray(self.chunks)
+        return int(counts[counts != _PENDING].sum())
+
+    def record(self, number, labels):
+        """Write the distances of a chunk, then that they are there."""
+        self.plan.store(self.w, number, labels.w)
+        self.chunks[number] = np.count_nonzero(~labels.converged)
+
+    def flush(self):
+        """Hand everything to the disk."""
+        self.w.flush()
+        self.chunks.flush()
+
+    def _refuse_strange(self, identity):
+        with open(self.ledger_path, "rb") as file:
+            found = json.loads(file.read(_HEADER_BYTES))
+        strange = [name for name, value in identity.items() if found.get(name) != value]
+        if strange:
+            raise ValueError(
+                f"Got out={str(self.path)!r}, whose ledger belongs to other "
+                f"{', '.join(strange)}, expected those of the call that began it. Name "
+                "another file, or delete it and its ledger."
+            )
+
+    def _create_ledger(self, identity):
+        header = json.dumps(identity).encode().ljust(_HEADER_BYTES)
+        chunks = np.full(self.plan.n_chunks, _PENDING, dtype=np.int32)
+        content = header + chunks.tobytes()
+        _write_at_once(self.ledger_path, lambda part: part.write_bytes(content))
+
+    def _create_matrix(self):
+        def create(part):
+            np.lib.format.open_memmap(part, "w+", np.float64, self.plan.shape)
+
+        _write_at_once(self.path, create)
+
+
+def _write_at_once(path, write):
+    """Write a file under another name first: it is there whole or not at all."""
+    part = Path(f"{path}.{os.getpid()}.part")
+    write(part)
+    os.replace(part, path)
+
+
+def identify(mu, nu, ground_truth, plan, chunk_size):
+    """Hash what a result depends on, part by part so that a message can name it.
+
+    Parameters
+    ----------
+    mu, nu : Histograms or PointClouds
+        Measures.
+    ground_truth : object
+        What labels them.
+    plan : ListedPairs, Rectangle or Triangle
+        Which pairs.
+    chunk_size : int
+        How they are cut.
+
+    Returns
+    -------
+    identity : dict of str
+    """
+    measures = joblib.hash(mu)
+    return {
+        "measures X": measures,
+        "measures Y": measures if nu is mu else joblib.hash(nu),
+        "pairs": joblib.hash(
+            (type(plan).__name__, plan.shape, getattr(plan, "pairs", None))
+        ),
+        "ground_truth": joblib.hash(_description(ground_truth)),
+        "chunk_size": str(chunk_size),
+        "version of skwass": __version__,
+    }
+
+
+def _description(thing):
+    """Return what a parameter is, the same in each process: code, not address."""
+    if hasattr(thing, "get_params") and not isinstance(thing, type):
+        parameters = thing.get_params(deep=False)
+        return type(thing).__qualname__, _description(parameters)
+    if isinstance(thing, dict):
+        return {name: _description(value) for name, value in thing.items()}
+    if isinstance(thing, list | tuple):
+        return [_description(value) for value in thing]
+    if isinstance(thing, frozenset):
+        return set(thing)  # joblib hashes its elements in one order in each process
+    if isinstance(thing, CodeType):
+        return thing.co_code, thing.co_names, _description(thing.co_consts)
+    if hasattr(thing, "__code__"):
+        closure = [cell.cell_contents for cell in thing.__closure__ or ()]
+        defaults = thing.__defaults__, thing.__kwdefaults__
+        return _description([thing.__code__, closure, defaults])
+    return thing

@@ -1,0 +1,52 @@
+"""One thread a worker: libraries that thread by themselves would compete."""
+
+import threading
+
+import torch
+from threadpoolctl import ThreadpoolController
+
+
+class SingleThreaded:
+    """Context in which BLAS, OpenMP and torch use one thread.
+
+    OpenMP and torch keep a setting for each thread; BLAS has one for the process. The
+    first to enter lowers that and the last to leave restores it, however they overlap.
+    """
+
+    _lock = threading.Lock()
+    _n_inside = 0
+    _controller = None
+    _blas = None
+    _torch_threads = None
+
+    def __enter__(self):
+        cls = type(self)
+        with cls._lock:
+            if cls._n_inside == 0:
+                cls._torch_threads = torch.get_num_threads()
+                cls._controller = ThreadpoolController()
+                _take_control(cls._controller)
+                cls._blas = cls._controller.limit(limits=1, user_api="blas")
+            cls._n_inside += 1
+            self._openmp = cls._controller.limit(limits=1, user_api="openmp")
+        torch.get_num_threads()  # a new thread takes over the global setting here
+        torch.set_num_threads(1)
+        return self
+
+    def __exit__(self, *details):
+        cls = type(self)
+        self._openmp.restore_original_limits()
+        torch.set_num_threads(cls._torch_threads)
+        with cls._lock:
+            cls._n_inside -= 1
+            if cls._n_inside == 0:
+                _take_control(cls._controller)
+                cls._blas.restore_original_limits()
+                _take_control(cls._controller)  # and leave it to whoever is next
+
+
+def _take_control(controller):
+    """Let any thread set OpenBLAS, where threadpoolctl (from 3.7) lets only one."""
+    for library in controller.lib_controllers:
+        if hasattr(library, "clear_controlling_thread"):
+            library.clear_controlling_thread(force=True)

@@ -1,0 +1,331 @@
+"""Files of results: what is finished stays, what differs is refused."""
+
+import json
+import os
+import runpy
+import signal
+import subprocess
+import sys
+import time
+from contextlib import nullcontext
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from scipy.spatial.distance import cdist
+from sklearn.exceptions import ConvergenceWarning
+
+from skwass.ot import ExactWasserstein, SinkhornDivergence, pairwise_wasserstein
+from skwass.ot._ledger import Ledger
+from skwass.ot._plans import Triangle
+
+DIRACS = np.eye(20)
+PAIRS = np.random.default_rng(0).integers(0, 20, (50, 2))
+CASES = {
+    "matrix": ((DIRACS,), {}),
+    "rectangle": ((DIRACS, DIRACS[:7]), {}),
+    "listed pairs": ((DIRACS, DIRACS), {"pairs": PAIRS}),
+}
+cases = pytest.mark.parametrize(("X", "settings"), CASES.values(), ids=CASES)
+
+
+class Spy:
+    """Ground truth with nothing but `solve`, whose calls are counted.
+
+    It gives up on Diracs further apart than 15, and fails at call number `last`.
+    """
+
+    calls = []
+    last = None
+
+    def solve(self, mu, nu):
+        if len(self.calls) == self.last:
+            raise RuntimeError("power cut")
+        w = abs(float(mu[0][0, 0] - nu[0][0, 0]))
+        self.calls.append(w)
+        return np.sqrt(w), w <= 15
+
+
+@pytest.fixture
+def out(tmp_path, monkeypatch):
+    monkeypatch.setattr(Spy, "calls", [])
+    return tmp_path / "w.npy"
+
+
+def few_pairs_do_not_converge():
+    return pytest.warns(ConvergenceWarning, match="did not converge")
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+@cases
+def test_a_file_holds_the_same_bits_and_is_solved_once(X, settings, n_jobs, out):
+    settings = {"ground_truth": Spy(), "n_jobs": n_jobs, "chunk_size": 9} | settings
+    with pytest.warns(ConvergenceWarning) as record:
+        expected = pairwise_wasserstein(*X, **settings)
+    Spy.calls.clear()
+    for given in (out, str(out)):
+        with pytest.warns(ConvergenceWarning) as again:
+            w = pairwise_wasserstein(*X, out=given, **settings)
+        # The second call does no work and tells the same.
+        assert str(again[0].message) == str(record[0].message)
+        n_far = sum(w > 15 for w in Spy.calls)
+        assert str(again[0].message).startswith(f"{n_far} of {len(Spy.calls)} pairs ")
+        assert isinstance(w, np.memmap)
+        assert (w.dtype, w.shape) == (expected.dtype, expected.shape)
+        assert w.tobytes() == np.load(out).tobytes() == expected.tobytes()
+    assert sorted(path.name for path in out.parent.iterdir()) == [
+        "w.npy",
+        "w.npy.ledger",
+    ]
+
+
+def test_one_measure_has_a_file_too(out):
+    for _ in range(2):
+        assert_array_equal(pairwise_wasserstein(DIRACS[:1], out=out), [[0]])
+
+
+@cases
+def test_work_before_a_failure_is_kept(X, settings, out, monkeypatch):
+    """At most one chunk of nine pairs is solved again, by one worker."""
+    settings = {"ground_truth": Spy(), "chunk_size": 9, "out": out} | settings
+    monkeypatch.setattr(Spy, "last", 40)
+    with pytest.raises(RuntimeError, match="power cut"):
+        pairwise_wasserstein(*X, **settings)
+    monkeypatch.setattr(Spy, "last", None)
+    with few_pairs_do_not_converge():
+        w = pairwise_wasserstein(*X, **settings)
+    i, j = settings.get("pairs", np.indices(w.shape).reshape(2, -1).T).T
+    assert_array_equal(w.ravel(), np.sqrt(abs(i - j)))
+    n_pairs = 190 if w.shape == (20, 20) else w.size
+    assert n_pairs <= len(Spy.calls) < n_pairs + 9
+
+
+def test_a_chunk_is_noted_only_after_its_distances_are_there(out, monkeypatch):
+    store = Triangle.store
+
+    def fails_once(self, w, number, labels):
+        if number == 3 and not failed:
+            failed.append(number)
+            raise OSError("disk full")
+        store(self, w, number, labels)
+
+    failed = []
+    monkeypatch.setattr(Triangle, "store", fails_once)
+    settings = {"ground_truth": Spy(), "chunk_size": 9, "out": out}
+    with pytest.raises(OSError, match="disk full"):
+        pairwise_wasserstein(DIRACS, **settings)
+    with few_pairs_do_not_converge():
+        w = pairwise_wasserstein(DIRACS, **settings)
+    assert_array_equal(w, np.sqrt(np.abs(np.subtract.outer(range(20), range(20)))))
+
+
+def identity_cases():
+    pairs = PAIRS.copy()
+    pairs[7] = (pairs[7] + 1) % 20
+    common = {"pairs": PAIRS, "ground_truth": SinkhornDivergence(reg=0.1)}
+    return {
+        "measures X": ((DIRACS[::-1], DIRACS), common),
+        "measures Y": ((DIRACS, DIRACS[::-1]), common),
+        "measures X, measures Y": ((2 * np.eye(20) + 1,) * 2, common),
+        "pairs": ((DIRACS, DIRACS), common | {"pairs": pairs}),
+        "chunk_size": ((DIRACS, DIRACS), common | {"chunk_size": 11}),
+        "ground_truth": (
+            (DIRACS, DIRACS),
+            common | {"ground_truth": SinkhornDivergence(reg=0.2)},
+        ),
+        "pairs, ground_truth": (
+            (DIRACS, DIRACS),
+            common | {"pairs": None, "ground_truth": ExactWasserstein()},
+        ),
+    }
+
+
+@pytest.mark.parametrize("name", identity_cases())
+def test_a_ledger_of_something_else_is_refused(name, out):
+    X, settings = identity_cases()[name]
+    ours = {"pairs": PAIRS, "ground_truth": SinkhornDivergence(reg=0.1), "out": out}
+    pairwise_wasserstein(DIRACS, DIRACS, **ours)
+    before = out.read_bytes()
+    message = rf"Got out='.*w.npy', whose ledger belongs to other {name}, expected"
+    with pytest.raises(ValueError, match=message):
+        pairwise_wasserstein(*X, **settings, out=out)
+    assert out.read_bytes() == before
+    # Equal data and parameters in other objects are the same.
+    ours["ground_truth"] = SinkhornDivergence(reg=0.1)
+    pairwise_wasserstein(DIRACS.tolist(), DIRACS.copy(), **ours)
+
+
+def test_a_matrix_is_not_the_listed_pairs_nor_the_rectangle(out):
+    pairwise_wasserstein(DIRACS, out=out)
+    with pytest.raises(ValueError, match="belongs to other pairs, expected"):
+        pairwise_wasserstein(DIRACS, DIRACS, out=out)
+
+
+def test_a_ledger_of_another_version_is_refused(out):
+    pairwise_wasserstein(DIRACS, out=out)
+    ledger = out.with_name("w.npy.ledger")
+    content = ledger.read_bytes()
+    header = json.loads(content[:1024]) | {"version of skwass": "0.0"}
+    ledger.write_bytes(json.dumps(header).encode().ljust(1024) + content[1024:])
+    with pytest.raises(ValueError, match="belongs to other version of skwass"):
+        pairwise_wasserstein(DIRACS, out=out)
+
+
+def test_a_file_without_its_ledger_is_not_touched(out):
+    out.write_bytes(b"my thesis")
+    with pytest.raises(ValueError, match="exists without a ledger"):
+        pairwise_wasserstein(DIRACS, out=out)
+    assert out.read_bytes() == b"my thesis"
+    assert not out.with_name("w.npy.ledger").exists()
+
+
+def test_a_deleted_file_is_made_again(out):
+    settings = {"ground_truth": Spy(), "out": out}
+    with few_pairs_do_not_converge():
+        expected = pairwise_wasserstein(DIRACS, **settings).tobytes()
+    out.unlink()
+    with few_pairs_do_not_converge():
+        assert pairwise_wasserstein(DIRACS, **settings).tobytes() == expected
+    assert len(Spy.calls) == 2 * 190
+
+
+@pytest.mark.parametrize(
+    ("w", "message"),
+    [
+        (np.zeros((20, 21)), r"float64 of shape \(20, 21\), expected .* \(20, 20\)"),
+        (np.zeros(400), r"float64 of shape \(400,\), expected .* \(20, 20\)"),
+        (np.zeros((20, 20), np.float32), r"float32 of shape \(20, 20\), expected"),
+    ],
+)
+def test_a_file_that_its_ledger_does_not_describe_is_refused(w, message, out):
+    pairwise_wasserstein(DIRACS, out=out)
+    np.save(out, w)
+    with pytest.raises(ValueError, match=message):
+        pairwise_wasserstein(DIRACS, out=out)
+    assert_array_equal(np.load(out), w)
+
+
+def scaled(scale):
+    return lambda x, y: scale * cdist(x, y)
+
+
+def renamed(factor):
+    return lambda x, y: factor * cdist(x, y)
+
+
+def nested(scale):
+    inner = scaled(scale)
+    return lambda x, y: inner(x, y)
+
+
+def with_default(scale):
+    return lambda x, y, scale=scale: scale * cdist(x, y)
+
+
+# On one line, where sources cannot tell them apart.
+ON_ONE_LINE = [lambda x, y: cdist(x, y), lambda x, y: 2 * cdist(x, y)]
+
+
+@pytest.mark.parametrize(
+    ("metric", "other", "is_same"),
+    [
+        (scaled(1.0), scaled(1.0), True),
+        (scaled(1.0), renamed(1.0), True),
+        (scaled(1.0), scaled(2.0), False),
+        (scaled(1.0), with_default(1.0), False),
+        (nested(1.0), nested(1.0), True),
+        (nested(1.0), nested(2.0), False),
+        (with_default(1.0), with_default(1.0), True),
+        (with_default(1.0), with_default(2.0), False),
+        (*ON_ONE_LINE, False),
+        (cdist, cdist, True),
+        (cdist, "euclidean", False),
+        (ON_ONE_LINE[0], lambda x, y: cdist(x, y, "cityblock"), False),
+    ],
+)
+def test_a_callable_metric_is_its_code_and_what_it_closes_over(
+    metric, other, is_same, out
+):
+    X = DIRACS[:5]
+    pairwise_wasserstein(X, ground_truth=ExactWasserstein(1, metric), out=out)
+    refused = pytest.raises(ValueError, match="belongs to other ground_truth, expected")
+    with nullcontext() if is_same else refused:
+        pairwise_wasserstein(X, ground_truth=ExactWasserstein(1, other), out=out)
+
+
+def test_a_ledger_cut_short_is_refused(out):
+    pairwise_wasserstein(DIRACS, out=out, chunk_size=9)
+    ledger = out.with_name("w.npy.ledger")
+    os.truncate(ledger, ledger.stat().st_size - 4)
+    with pytest.raises(ValueError, match="a ledger of the wrong size"):
+        pairwise_wasserstein(DIRACS, out=out, chunk_size=9)
+
+
+def test_a_ledger_counts_what_is_pending(out):
+    plan = Triangle(20, 9)
+    ledger = Ledger(out, plan, {"a": "b"})
+    assert_array_equal(ledger.pending(), np.arange(plan.n_chunks))
+    assert ledger.n_unconverged() == 0
+
+
+SCRIPT = """
+import os, sys, time
+import numpy as np
+from sklearn.base import BaseEstimator
+from skwass.ot import pairwise_wasserstein
+
+class Slow(BaseEstimator):
+    def __init__(self, metric, log):
+        self.metric, self.log = metric, log
+
+    def solve(self, mu, nu):
+        i, j = np.argmax(mu[0]), np.argmax(nu[0])
+        file = os.open(self.log, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
+        os.write(file, f"{mu[0].item():.0f} {nu[0].item():.0f}\\n".encode())
+        os.close(file)
+        time.sleep(0.004)
+        return self.metric(mu[0].item(), nu[0].item(), "a"), True
+
+def main(out, log):
+    scale = 1 / 3
+    metric = lambda x, y, name: scale * abs(x - y) * (name in {"a", "b", "c", "d"})
+    return pairwise_wasserstein(
+        np.eye(33), ground_truth=Slow(metric, log), out=out, n_jobs=2, chunk_size=16
+    )
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
+"""
+
+
+def test_two_kills_at_random_moments_lose_only_chunks_in_flight(tmp_path):
+    """By SIGKILL; its metric is a lambda, which each process defines anew."""
+    script, out, log = (tmp_path / name for name in ("run.py", "w.npy", "log"))
+    script.write_text(SCRIPT)
+    log.touch()
+    seed = int(time.time())  # another moment each time
+    n_pairs, n_jobs, n_kills = 33 * 32 // 2, 2, 2
+    for share in np.random.default_rng(seed).uniform([0.0, 0.4], [0.4, 0.9]):
+        process = subprocess.Popen([sys.executable, script, out, log])
+        while started(log) < 1 + share * n_pairs:
+            assert process.poll() is None
+            time.sleep(0.002)
+        os.kill(process.pid, signal.SIGKILL)
+        assert process.wait() == -signal.SIGKILL
+        assert started(log) < n_pairs
+    main = runpy.run_path(script)["main"]
+    w = main(out, str(log))
+    points = np.arange(33.0)
+    expected = 1 / 3 * np.abs(np.subtract.outer(points, points))
+    assert w.tobytes() == np.load(out).tobytes() == expected.tobytes()
+    assert len(set(log.read_text().splitlines())) == n_pairs
+    # In flight are a chunk of 16 pairs for each worker, and at most as many that are
+    # finished and wait for the main thread, which looks every 10 ms.
+    assert started(log) - n_pairs <= n_kills * 2 * n_jobs * 16, seed
+    n_lines = started(log)
+    assert_array_equal(main(str(out), str(log)), expected)
+    assert started(log) == n_lines
+
+
+def started(log):
+    return log.read_bytes().count(b"\n")
