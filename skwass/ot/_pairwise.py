@@ -132,10 +132,13 @@ def pairwise_wasserstein(
     `x[:, None]`; a list of plain 1-D arrays is read as histograms.
 
     Memory beyond the input and the result is that of the chunks in progress. All pairs
-    are cut into square tiles, so a chunk touches few measures.
+    are cut into square tiles, so a chunk touches few measures. Without `Y` the diagonal
+    is not solved but 0 by convention, also for :class:`EntropicWasserstein`, which is
+    not 0 there.
 
     Under `joblib.parallel_config(backend="dask")` chunks go to the workers of a
-    cluster, and the measures once.
+    cluster, and the measures once. Threads start at once and share memory; for hours of
+    small measures (a hundred points), `backend="loky"` was up to 1.3 times as fast.
 
     Examples
     --------
