@@ -58,8 +58,11 @@ class GroundTruth(BaseEstimator, ABC):
         converged : bool
             Whether the solver met its own criterion.
         """
-        (X_a, a), (X_b, b) = mu, nu
-        labels = self.label(PointClouds([X_a], [a]), PointClouds([X_b], [b]), [[0, 0]])
+        left, right = (
+            PointClouds([np.asarray(X)], [np.ascontiguousarray(a, dtype=np.float64)])
+            for X, a in (mu, nu)
+        )
+        labels = self.label(left, right, [[0, 0]])
         return float(labels.w[0]), bool(labels.converged[0])
 
     def _prepare(self, mu, nu):

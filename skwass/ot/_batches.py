@@ -34,7 +34,7 @@ def by_size(sides):
 def pad_masses(measures, device):
     """Return masses of shape (B, n), zero where a measure has no more points."""
     return torch.nn.utils.rnn.pad_sequence(
-        [torch.from_numpy(np.asarray(a, dtype=np.float64)) for _, a in measures],
+        [torch.from_numpy(np.array(a, dtype=np.float64)) for _, a in measures],
         batch_first=True,
     ).to(device)
 

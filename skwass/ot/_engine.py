@@ -57,7 +57,7 @@ def label_pairs(
         Of the first `len(labels)` pairs.
     """
     plan = ListedPairs(pairs, CHUNK_SIZE)
-    # Unless a deadline ends the work, chunks may come in any order.
+    # In order: a deadline keeps the first labels.
     results = label_chunks(
         mu, nu, plan, ground_truth, gradients=gradients, n_jobs=n_jobs, in_order=True
     )

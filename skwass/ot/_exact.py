@@ -25,8 +25,9 @@ class ExactWasserstein(GroundTruth):
     p : float, default=2
         Order of the distance, at least 1.
     ground_metric : str, callable or array-like, default="euclidean"
-        The distance `d`, which is raised to the power p: a name that
-        :func:`scipy.spatial.distance.cdist` knows; a callable that returns the matrix
+        The distance `d`, which is raised to the power p: a name of
+        :func:`scipy.spatial.distance.cdist` that needs no parameter, such as
+        `"cityblock"`; a callable that returns the matrix
         of distances between the rows of two arrays of points; or, for histograms, the
         matrix of distances between bins, of shape (n_bins, n_bins).
     max_iter : int, default=1_000_000

@@ -134,6 +134,7 @@ class GromovWasserstein(GroundTruth):
     works. As a distance between isometry classes the optimum obeys the triangle
     inequality; a local optimum need not, nor need it be 0 between isometric measures.
 
+    Both collections must have one dimension, though the distance would not need it.
     Gradients are not known: `label(..., gradients=True)` is a ValueError.
 
     References

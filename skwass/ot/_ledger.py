@@ -2,6 +2,8 @@
 
 import json
 import os
+import uuid
+from functools import partial
 from pathlib import Path
 from types import CodeType
 
@@ -42,11 +44,20 @@ class Ledger:
                 f"Got out={str(path)!r}, which exists without a ledger, expected a new "
                 "file or one that an earlier call began. Name another or delete it."
             )
-        # Shape aside, the header counts: numpy opens nothing half written.
-        if not self.path.exists():
+        if not self.ledger_path.exists():
             self._create_ledger(identity)
+            self._refuse_strange(identity)  # another call may have been faster
+        if not self.path.exists():
+            self._forget()
             self._create_matrix()
+        n_bytes = self.path.stat().st_size
         self.w = np.lib.format.open_memmap(self.path, mode="r+")
+        if n_bytes < self.w.offset + self.w.nbytes:
+            raise ValueError(
+                f"Got out={str(path)!r} of {n_bytes} bytes, expected "
+                f"{self.w.offset + self.w.nbytes}: the file is cut off. Delete it and "
+                "its ledger."
+            )
         # A map would read as zeros, so as finished, what a full disk has cut off.
         if self.ledger_path.stat().st_size != _HEADER_BYTES + 4 * plan.n_chunks:
             raise ValueError(
@@ -77,10 +88,11 @@ class Ledger:
         self.plan.store(self.w, number, labels.w)
         self.chunks[number] = np.count_nonzero(~labels.converged)
 
-    def flush(self):
-        """Hand everything to the disk."""
+    def close(self):
+        """Hand everything to the disk and return the matrix, safe from writing."""
         self.w.flush()
         self.chunks.flush()
+        return np.load(self.path, mmap_mode="r")
 
     def _refuse_strange(self, identity):
         with open(self.ledger_path, "rb") as file:
@@ -99,6 +111,12 @@ class Ledger:
         content = header + chunks.tobytes()
         _write_at_once(self.ledger_path, lambda part: part.write_bytes(content))
 
+    def _forget(self):
+        """Mark all chunks as pending: what they noted was in a file that is gone."""
+        with open(self.ledger_path, "r+b") as file:
+            file.seek(_HEADER_BYTES)
+            file.write(np.full(self.plan.n_chunks, _PENDING, np.int32).tobytes())
+
     def _create_matrix(self):
         def create(part):
             np.lib.format.open_memmap(part, "w+", np.float64, self.plan.shape)
@@ -107,10 +125,20 @@ class Ledger:
 
 
 def _write_at_once(path, write):
-    """Write a file under another name first: it is there whole or not at all."""
-    part = Path(f"{path}.{os.getpid()}.part")
+    """Write a file under another name first: it is there whole or not at all.
+
+    Where another call made it meanwhile, theirs stays.
+    """
+    part = Path(f"{path}.{uuid.uuid4().hex}.part")
     write(part)
-    os.replace(part, path)
+    try:
+        os.link(part, path)
+    except FileExistsError:
+        pass
+    except OSError:  # a file system without links
+        os.replace(part, path)
+        return
+    os.unlink(part)
 
 
 def identify(mu, nu, ground_truth, plan, chunk_size):
@@ -134,7 +162,7 @@ def identify(mu, nu, ground_truth, plan, chunk_size):
     measures = joblib.hash(mu)
     return {
         "measures X": measures,
-        "measures Y": measures if nu is mu else joblib.hash(nu),
+        "measures Y": "X" if nu is mu else joblib.hash(nu),
         "pairs": joblib.hash(
             (type(plan).__name__, plan.shape, getattr(plan, "pairs", None))
         ),
@@ -157,6 +185,10 @@ def _description(thing):
         return set(thing)  # joblib hashes its elements in one order in each process
     if isinstance(thing, CodeType):
         return thing.co_code, thing.co_names, _description(thing.co_consts)
+    if isinstance(thing, partial):
+        return _description([thing.func, thing.args, thing.keywords])
+    if hasattr(thing, "__self__") and hasattr(thing, "__func__"):
+        return _description([thing.__func__, thing.__self__])
     if hasattr(thing, "__code__"):
         closure = [cell.cell_contents for cell in thing.__closure__ or ()]
         defaults = thing.__defaults__, thing.__kwdefaults__

@@ -329,7 +329,7 @@ def scaled_cost(x: Tensor, y: Tensor, scale: float, p: float) -> Tensor:
     distance = torch.cdist(
         x / scale, y / scale, compute_mode="donot_use_mm_for_euclid_dist"
     )
-    return distance.clamp_max(1e12) ** p
+    return distance.clamp_max(1e24 ** (1 / p)) ** p
 
 
 def _cross_value(

@@ -102,8 +102,8 @@ def pairwise_wasserstein(
     -------
     w : ndarray
         Of shape (n_pairs,) if `pairs` are given; else (n_x, n_x), symmetric with a zero
-        diagonal and each pair solved once; or (n_x, n_y). A memory map if `out` is
-        given.
+        diagonal and each pair solved once; or (n_x, n_y). A memory map for
+        reading if `out` is given.
     gradients : tuple of two
         Only if `return_gradients`: derivatives in the first and second measure of each
         pair. Histograms: potentials on all bins, shape (n_pairs, n_bins), each row up
@@ -189,8 +189,8 @@ def pairwise_wasserstein(
             ledger.record(number, labels)
         progress.advance(len(labels))
     if ledger is not None:
-        ledger.flush()
         n_unconverged = ledger.n_unconverged()
+        w = ledger.close()
     warn_unconverged(n_unconverged, plan.n_pairs, ground_truth)
     return w
 

@@ -25,8 +25,11 @@ from ._log_sinkhorn import (
     sinkhorn_divergence,
 )
 
-# Points between which the largest ground distance is looked for.
-_N_SCALE_POINTS = 1_024
+# Between which points the largest ground distance is looked for: bins, or clouds and
+# points of each.
+_N_SCALE_BINS, _N_SCALE_CLOUDS, _N_SCALE_POINTS = 1_024, 64, 16
+# Entries of the tensors of a batch of histograms.
+_MAX_ENTRIES = 2**23
 # Costs that are sums over axes: name of the metric and p, and the power on an axis.
 _SEPARABLE = {("euclidean", 2): 2, ("sqeuclidean", 1): 2, ("cityblock", 1): 1}
 
@@ -51,7 +54,7 @@ class _Entropic(GroundTruth):
         p=2,
         ground_metric="euclidean",
         scale="auto",
-        max_iter=2_000,
+        max_iter=10_000,
         tol=1e-6,
         device="cpu",
     ):
@@ -109,14 +112,10 @@ class _Entropic(GroundTruth):
             gap = (x[:, None] - x).abs()
             axes.append(gap**power / self.scale**self.p)
         cost = GridCost(axes)
-        a, b = (
-            torch.from_numpy(side.masses[column]).to(self.device)
-            for side, column in zip((mu, nu), pairs.T, strict=True)
+        n_entries = mu.n_features * max(mu.grid_shape)
+        return self._label_masses(
+            mu, nu, pairs, lambda n: (cost, cost, cost), n_entries, gradients
         )
-        value, f, g, converged = self._solve(cost, a, b, cost, cost)
-        unit = self.scale**self.p
-        grads = [(unit * x).cpu().numpy() for x in (f, g)] if gradients else []
-        return PairLabels(self._to_w(value), converged.cpu().numpy(), *grads)
 
     def _label_bins(self, mu, nu, pairs):
         """Label histograms with gradients on all bins, for any ground metric."""
@@ -125,9 +124,22 @@ class _Entropic(GroundTruth):
                 "Got gradients=True for histograms and clouds, expected two "
                 "collections of one kind. Pass measures.to_clouds()."
             )
-        D = ground_distances(mu.support, nu.support, self.ground_metric)
-        C = torch.from_numpy((D / self.scale) ** self.p).to(self.device)
-        per_batch = max(1, 2**22 // C.numel())
+        costs = []
+        for one, other in ((mu, nu), (mu, mu), (nu, nu)):
+            D = ground_distances(one.support, other.support, self.ground_metric)
+            C = torch.from_numpy((D / self.scale) ** self.p).to(self.device)
+            costs.append(C)
+
+        def expand(n):
+            return [DenseCost(C.expand(n, *C.shape)) for C in costs]
+
+        n_entries = max(C.numel() for C in costs)
+        return self._label_masses(mu, nu, pairs, expand, n_entries, True)
+
+    def _label_masses(self, mu, nu, pairs, costs_of, n_entries, gradients):
+        """Label histograms on all bins; `n_entries` is what a pair takes in memory."""
+        per_batch = max(1, _MAX_ENTRIES // n_entries)
+        unit = self.scale**self.p
         parts = []
         for k in range(0, len(pairs), per_batch):
             i, j = pairs[k : k + per_batch].T
@@ -135,10 +147,9 @@ class _Entropic(GroundTruth):
                 torch.from_numpy(side.masses[rows]).to(self.device)
                 for side, rows in ((mu, i), (nu, j))
             )
-            cost = DenseCost(C.expand(len(i), *C.shape))
-            value, f, g, converged = self._solve(cost, a, b, cost, cost)
-            unit = self.scale**self.p
-            grads = [(unit * x).cpu().numpy() for x in (f, g)]
+            cost, *own = costs_of(len(i))
+            value, f, g, converged = self._solve(cost, a, b, *own)
+            grads = [(unit * x).cpu().numpy() for x in (f, g)] if gradients else []
             parts.append(PairLabels(self._to_w(value), converged.cpu().numpy(), *grads))
         return PairLabels.concatenate(parts)
 
@@ -224,10 +235,11 @@ class SinkhornDivergence(_Entropic):
         As in :class:`ExactWasserstein`.
     scale : float or "auto", default="auto"
         The length that `reg` is relative to. `"auto"` takes the largest ground distance
-        among at most 1,024 points, evenly spaced in the collections at hand: for
-        histograms it depends on the bins alone; for clouds it moves a little with the
-        data, so fix it where values of several calls are compared.
-    max_iter : int, default=2_000
+        between 1,024 bins, or between 16 points of each of 64 clouds, evenly spaced in
+        the collections at hand: for histograms it depends on the bins alone; for clouds
+        it moves a little with the data, so fix it where values of several calls are
+        compared.
+    max_iter : int, default=10_000
         Iterations. Each pair stops by itself, so raising it costs nothing for pairs
         that converge.
     tol : float, default=1e-6
@@ -239,9 +251,11 @@ class SinkhornDivergence(_Entropic):
     Notes
     -----
     Batches of pairs iterate together in the log domain and each is frozen when it has
-    converged, so no answer depends on the others. Histograms on a grid with a cost that
-    is a sum over axes (Euclidean with p = 2, cityblock with p = 1) need two small
-    matrix products an iteration. S is no metric: the triangle inequality may fail.
+    converged, so no answer depends on the others beyond rounding. Histograms on a grid
+    with a cost that is a sum over axes (Euclidean with p = 2, cityblock with p = 1)
+    need two small matrix products an iteration. S is no metric: the triangle inequality
+    may fail. On 28 x 28 digits the default `reg` is 9 % off W2 in the mean, 0.001 is
+    2 % off.
 
     References
     ----------
@@ -277,7 +291,7 @@ class EntropicWasserstein(_Entropic):
         As in :class:`ExactWasserstein`.
     scale : float or "auto", default="auto"
         The length that `reg` is relative to, as in :class:`SinkhornDivergence`.
-    max_iter : int, default=2_000
+    max_iter : int, default=10_000
         Iterations.
     tol : float, default=1e-6
         Error of the marginals at which a pair is done.
@@ -304,18 +318,18 @@ class EntropicWasserstein(_Entropic):
 
 def _largest_distance(mu, nu, ground_metric):
     """Return the largest ground distance among some points of both collections."""
-    sides = [mu] if nu is mu else [mu, nu]
-    points = np.concatenate(
-        [_some_points(side, _N_SCALE_POINTS // len(sides)) for side in sides]
-    )
+    points = _some_points(mu)
+    if nu is not mu:
+        others = _some_points(nu)
+        # A second collection on the same bins changes nothing.
+        if not np.array_equal(points, others):
+            points = np.concatenate([points, others])
     return float(ground_distances(points, points, ground_metric).max()) or 1.0
 
 
-def _some_points(measures, n_points):
+def _some_points(measures):
     """Return points of a collection, evenly spaced in its order."""
     if isinstance(measures, Histograms):
-        return measures.support[evenly(len(measures.support), n_points)]
-    clouds = evenly(len(measures), n_points)
-    n_each = -(-n_points // len(clouds))
-    points = [measures.measure(i)[0] for i in clouds]
-    return np.concatenate([x[evenly(len(x), n_each)] for x in points])
+        return measures.support[evenly(len(measures.support), _N_SCALE_BINS)]
+    points = [measures.measure(i)[0] for i in evenly(len(measures), _N_SCALE_CLOUDS)]
+    return np.concatenate([x[evenly(len(x), _N_SCALE_POINTS)] for x in points])

@@ -15,6 +15,7 @@ from numpy.testing import assert_array_equal
 from scipy.spatial.distance import cdist
 from sklearn.exceptions import ConvergenceWarning
 
+from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, SinkhornDivergence, pairwise_wasserstein
 from skwass.ot._ledger import Ledger
 from skwass.ot._plans import Triangle
@@ -157,7 +158,7 @@ def test_a_ledger_of_something_else_is_refused(name, out):
 
 def test_a_matrix_is_not_the_listed_pairs_nor_the_rectangle(out):
     pairwise_wasserstein(DIRACS, out=out)
-    with pytest.raises(ValueError, match="belongs to other pairs, expected"):
+    with pytest.raises(ValueError, match="other (measures Y, )?pairs, expected"):
         pairwise_wasserstein(DIRACS, DIRACS, out=out)
 
 
@@ -251,6 +252,62 @@ def test_a_callable_metric_is_its_code_and_what_it_closes_over(
     refused = pytest.raises(ValueError, match="belongs to other ground_truth, expected")
     with nullcontext() if is_same else refused:
         pairwise_wasserstein(X, ground_truth=ExactWasserstein(1, other), out=out)
+
+
+def test_a_matrix_cut_short_is_refused(out):
+    pairwise_wasserstein(DIRACS, out=out)
+    os.truncate(out, out.stat().st_size - 8)
+    with pytest.raises(ValueError, match="the file is cut off"):
+        pairwise_wasserstein(DIRACS, out=out)
+
+
+def test_the_map_that_comes_back_protects_the_file(out):
+    w = pairwise_wasserstein(DIRACS, out=out)
+    with pytest.raises(ValueError, match="read-only"):
+        w *= 2
+
+
+class Ruler:
+    """Holds what a bound method measures with."""
+
+    def __init__(self, unit):
+        self.unit = unit
+
+    def distance(self, X_a, X_b):
+        return cdist(X_a, X_b) / self.unit
+
+
+def test_a_bound_method_is_what_it_is_bound_to(out):
+    def call(unit):
+        truth = ExactWasserstein(ground_metric=Ruler(unit).distance)
+        return pairwise_wasserstein(DIRACS, out=out, ground_truth=truth)
+
+    assert_array_equal(call(2.0), call(2.0))
+    with pytest.raises(ValueError, match="belongs to other ground_truth"):
+        call(4.0)
+
+
+def test_calls_that_begin_together_share_the_file(out, monkeypatch):
+    """The second finds neither file, and both there once it wants to make them."""
+    truth, plan = ExactWasserstein(), Triangle(20, 9)
+    identity = {"measures X": "a"}
+    first = Ledger(out, plan, identity)
+    labels = truth.label(*[as_measures(DIRACS)] * 2, plan.chunk(0))
+    create = Ledger._create_ledger
+
+    def late(self, identity):
+        create(self, identity)
+        first.record(0, labels)
+
+    monkeypatch.setattr(Ledger, "_create_ledger", late)
+    exists = iter([False, False, False, False])
+    monkeypatch.setattr(
+        "skwass.ot._ledger.Path.exists", lambda path: next(exists, True)
+    )
+    second = Ledger(out, plan, identity)
+    assert_array_equal(second.w, first.w)
+    assert first.w.any()
+    assert_array_equal(second.chunks, first.chunks)
 
 
 def test_a_ledger_cut_short_is_refused(out):

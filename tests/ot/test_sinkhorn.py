@@ -669,3 +669,25 @@ def test_parameters_out_of_range_are_refused(rng, kind, name, value):
         ground_truth.label(clouds, clouds, [[0, 1]])
     with pytest.raises(ValueError, match=f"The '{name}' parameter"):
         pairwise_wasserstein(clouds, ground_truth=ground_truth)
+
+
+def test_gradients_change_no_distance_of_histograms_on_two_supports():
+    rng = np.random.default_rng(0)
+    support = rng.normal(size=(12, 2))
+    X = as_measures(rng.random((2, 12)), support=support)
+    Y = as_measures(rng.random((2, 12)), support=support + 1)
+    settings = {"pairs": [[0, 0], [1, 1]], "ground_truth": SinkhornDivergence(reg=0.05)}
+    plain = pairwise_wasserstein(X, Y, **settings)
+    w, _ = pairwise_wasserstein(X, Y, return_gradients=True, **settings)
+    assert_allclose(w, plain, rtol=1e-8)
+
+
+def test_scale_does_not_depend_on_how_many_measures_there_are():
+    rng = np.random.default_rng(0)
+    rooted = [np.vstack([[0, 0], rng.random((3, 2))]) for _ in range(1_100)]
+    few, many = as_measures(rooted[:50]), as_measures(rooted)
+    scales = [SinkhornDivergence()._prepare(x, x)[2].scale for x in (few, many)]
+    assert_allclose(scales, np.sqrt(2), rtol=0.2)
+    bins = as_measures(rng.random((2, 800)), support=rng.normal(size=(800, 2)))
+    alone = SinkhornDivergence()._prepare(bins, bins)[2].scale
+    assert SinkhornDivergence()._prepare(bins, bins[:1])[2].scale == alone
