@@ -42,10 +42,10 @@ def pad_masses(measures, device):
 def pad_points(measures, device):
     """Return points of shape (B, n, d); padding repeats the first point."""
     n = max(len(a) for _, a in measures)
-    first = [
+    padded = [
         np.concatenate([x, np.repeat(x[:1], n - len(x), axis=0)]) for x, _ in measures
     ]
-    return torch.from_numpy(np.stack(first).astype(np.float64)).to(device)
+    return torch.from_numpy(np.stack(padded).astype(np.float64)).to(device)
 
 
 def pad_costs(costs, device):

@@ -9,7 +9,13 @@ from sklearn.utils._param_validation import Interval
 
 from ..measures import Histograms
 from ._base import GroundTruth
-from ._ground_metric import METRIC_CONSTRAINT, settle_metric, unit_cost
+from ._ground_metric import (
+    METRIC_CONSTRAINT,
+    is_euclidean,
+    refuse_derivative,
+    settle_metric,
+    unit_cost,
+)
 from ._labels import PairLabels
 from ._simplex import Transport, transport
 
@@ -111,7 +117,7 @@ class ExactWasserstein(GroundTruth):
         (X_a, a), (X_b, b) = mu, nu
         # The simplex calls sums infeasible that differ by more than rounding.
         b = b * (a.sum() / b.sum())
-        if X_a.shape[1] == 1 and not needs_plan and self._is_euclidean():
+        if X_a.shape[1] == 1 and not needs_plan and is_euclidean(self.ground_metric):
             return self._solve_on_line(X_a, X_b, a, b)
         C, unit = unit_cost(X_a, X_b, self.ground_metric, self.p)
         return unit, transport(a, b, C, self.max_iter)
@@ -125,9 +131,6 @@ class ExactWasserstein(GroundTruth):
             cost = ot.emd2_1d(*scaled, a, b, "minkowski", p=self.p)
         return unit, Transport(cost, None, None, None, True)
 
-    def _is_euclidean(self):
-        return isinstance(self.ground_metric, str) and self.ground_metric == "euclidean"
-
     def _gradients(self, mu, nu, sides, unit, solution):
         """Return derivatives of W^p in both measures of a pair."""
         (X_a, _), (X_b, _) = sides
@@ -140,14 +143,9 @@ class ExactWasserstein(GroundTruth):
         ):
             if isinstance(side, Histograms):
                 answers.append(self._potential(side.support, Y, power * g))
-            elif self._is_euclidean():
-                answers.append(self._displacement(X, Y, oriented))
             else:
-                raise ValueError(
-                    f"Got gradients=True with ground_metric={self.ground_metric} and "
-                    "clouds, expected 'euclidean', whose derivative is known. Leave "
-                    "gradients out."
-                )
+                refuse_derivative(self.ground_metric)
+                answers.append(self._displacement(X, Y, oriented))
         return answers
 
     def _potential(self, support, Y, g):

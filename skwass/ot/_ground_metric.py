@@ -87,6 +87,20 @@ def settle_metric(ground_metric, mu, nu):
     return left, right, BinMetric(matrix)
 
 
+def is_euclidean(ground_metric):
+    """Whether a ground metric is the Euclidean distance, by its name."""
+    return isinstance(ground_metric, str) and ground_metric == "euclidean"
+
+
+def refuse_derivative(ground_metric):
+    """Raise where the derivative in the points is asked for and not known."""
+    if not is_euclidean(ground_metric):
+        raise ValueError(
+            f"Got gradients=True with ground_metric={ground_metric} and clouds, "
+            "expected 'euclidean', whose derivative is known. Leave gradients out."
+        )
+
+
 def unit_cost(X_a, X_b, ground_metric, p):
     """Return the cost of a pair in units of its largest ground distance.
 
@@ -108,7 +122,7 @@ def unit_cost(X_a, X_b, ground_metric, p):
     unit : float
         The largest distance.
     """
-    if isinstance(ground_metric, str) and ground_metric == "euclidean":
+    if is_euclidean(ground_metric):
         C = cdist(X_a, X_b, "sqeuclidean")
         peak = C.max()
         unit, power = peak**0.5, p / 2

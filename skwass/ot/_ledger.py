@@ -37,16 +37,16 @@ class Ledger:
         self.path = Path(path)
         self.ledger_path = Path(f"{path}.ledger")
         self.plan = plan
-        if self.ledger_path.exists():
-            self._refuse_strange(identity)
-        elif self.path.exists():
-            raise ValueError(
-                f"Got out={str(path)!r}, which exists without a ledger, expected a new "
-                "file or one that an earlier call began. Name another or delete it."
-            )
         if not self.ledger_path.exists():
+            if self.path.exists():
+                raise ValueError(
+                    f"Got out={str(path)!r}, which exists without a ledger, expected a "
+                    "new file or one that an earlier call began. Name another or "
+                    "delete it."
+                )
             self._create_ledger(identity)
-            self._refuse_strange(identity)  # another call may have been faster
+        # Also one made just now: another call may have been faster.
+        self._refuse_strange(identity)
         if not self.path.exists():
             self._forget()
             self._create_matrix()
@@ -107,15 +107,17 @@ class Ledger:
 
     def _create_ledger(self, identity):
         header = json.dumps(identity).encode().ljust(_HEADER_BYTES)
-        chunks = np.full(self.plan.n_chunks, _PENDING, dtype=np.int32)
-        content = header + chunks.tobytes()
+        content = header + self._all_pending()
         _write_at_once(self.ledger_path, lambda part: part.write_bytes(content))
 
     def _forget(self):
         """Mark all chunks as pending: what they noted was in a file that is gone."""
         with open(self.ledger_path, "r+b") as file:
             file.seek(_HEADER_BYTES)
-            file.write(np.full(self.plan.n_chunks, _PENDING, np.int32).tobytes())
+            file.write(self._all_pending())
+
+    def _all_pending(self):
+        return np.full(self.plan.n_chunks, _PENDING, dtype=np.int32).tobytes()
 
     def _create_matrix(self):
         def create(part):

@@ -346,8 +346,7 @@ def _cross_value(
     C = scaled_cost(x, y, scale, p)
     with torch.no_grad():
         f, g, converged = cross_potentials(DenseCost(C), a, b, reg, max_iter, tol)
-        exponent = (f[:, :, None] + g[:, None, :] - C) / reg
-        plan = a[:, :, None] * b[:, None, :] * torch.exp(exponent.clamp_max(50.0))
+        plan = _plan(C, a, b, f, g, reg)
     return (a * f).sum(dim=1) + (b * g).sum(dim=1) + _slope(plan, C), converged
 
 
@@ -363,9 +362,14 @@ def _own_value(
     C = scaled_cost(x, x, scale, p)
     with torch.no_grad():
         f, converged = own_potential(DenseCost(C), a, reg, max_iter, tol)
-        exponent = (f[:, :, None] + f[:, None, :] - C) / reg
-        plan = a[:, :, None] * a[:, None, :] * torch.exp(exponent.clamp_max(50.0))
+        plan = _plan(C, a, a, f, f, reg)
     return 2 * (a * f).sum(dim=1) + _slope(plan, C), converged
+
+
+def _plan(C: Tensor, a: Tensor, b: Tensor, f: Tensor, g: Tensor, eps: float) -> Tensor:
+    """Return the plan of potentials, shape (B, n, m)."""
+    exponent = (f[:, :, None] + g[:, None, :] - C) / eps
+    return a[:, :, None] * b[:, None, :] * torch.exp(exponent.clamp_max(50.0))
 
 
 def _slope(plan: Tensor, C: Tensor) -> Tensor:

@@ -176,6 +176,7 @@ def pairwise_wasserstein(
         numbers=pending,
         gradients=return_gradients,
         n_jobs=n_jobs,
+        in_order=return_gradients,
     )
     if return_gradients:
         return _with_gradients(results, plan, ground_truth, progress)
@@ -204,11 +205,11 @@ def _make_plan(mu, nu, pairs, within, chunk_size):
 
 
 def _with_gradients(results, plan, ground_truth, progress):
-    parts = {}
-    for number, labels in results:
-        parts[number] = labels
+    parts = []
+    for _, labels in results:
+        parts.append(labels)
         progress.advance(len(labels))
-    labels = PairLabels.concatenate([parts[number] for number in sorted(parts)])
+    labels = PairLabels.concatenate(parts)
     n_unconverged = np.count_nonzero(~labels.converged)
     warn_unconverged(n_unconverged, plan.n_pairs, ground_truth)
     return labels.w, (labels.grad_mu, labels.grad_nu)

@@ -14,6 +14,8 @@ from ._ground_metric import (
     METRIC_CONSTRAINT,
     evenly,
     ground_distances,
+    is_euclidean,
+    refuse_derivative,
     settle_metric,
 )
 from ._labels import PairLabels
@@ -155,6 +157,8 @@ class _Entropic(GroundTruth):
 
     def _label_clouds(self, mu, nu, pairs, gradients):
         """Label clouds of any sizes, padded among pairs of like size."""
+        if gradients:
+            refuse_derivative(self.ground_metric)
         w, converged = np.empty(len(pairs)), np.empty(len(pairs), dtype=bool)
         grads = [[None] * len(pairs) for _ in range(2)] if gradients else [None, None]
         sides = [(mu.measure(i), nu.measure(j)) for i, j in pairs]
@@ -162,16 +166,8 @@ class _Entropic(GroundTruth):
             left, right = zip(*(sides[k] for k in rows), strict=True)
             a = pad_masses(left, self.device)
             b = pad_masses(right, self.device)
-            if isinstance(self.ground_metric, str) and (
-                self.ground_metric == "euclidean"
-            ):
+            if is_euclidean(self.ground_metric):
                 answer = self._solve_points(left, right, a, b, gradients)
-            elif gradients:
-                raise ValueError(
-                    f"Got gradients=True with ground_metric={self.ground_metric} and "
-                    "clouds, expected 'euclidean', whose derivative is known. Leave "
-                    "gradients out."
-                )
             else:
                 answer = self._solve_costs(left, right, a, b)
             value, done, slopes = answer
