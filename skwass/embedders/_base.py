@@ -11,9 +11,9 @@ from sklearn.base import (
 )
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
-from ..measures import Histograms, as_measures, is_collection_of_clouds
+from ..measures import MeasureReaderMixin
 from ..nn.readouts import euclidean_distances
 from ..ot import sample_pairs
 from ._labelling import label
@@ -40,7 +40,11 @@ def fresh_random_state(random_state):
 
 
 class WassersteinEmbedder(
-    ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator, ABC
+    MeasureReaderMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
+    ABC,
 ):
     """Base class of embedders: vectors whose distances are Wasserstein distances.
 
@@ -133,35 +137,6 @@ class WassersteinEmbedder(
         z = self._embed(measures).astype(np.float64)
         predicted = np.linalg.norm(z[pairs[:, 0]] - z[pairs[:, 1]], axis=1)
         return float(r2_score(w, predicted))
-
-    def _read(self, X):
-        """Check `X` for a fit from scratch and return measures."""
-        if is_collection_of_clouds(X):
-            self._refuse_clouds(X)
-        elif getattr(X, "shape", ())[1:] == (1,) and np.isrealobj(X):
-            raise ValueError(
-                "Got X with n_features=1, expected at least two bins: on one, all "
-                "measures are equal. Check that rows are measures."
-            )
-        return as_measures(X, grid_shape=self.grid_shape, support=self.support)
-
-    def _remember(self, X, measures):
-        """Store what later input is held against: features and where bins are."""
-        named = X if hasattr(X, "columns") else measures.masses
-        validate_data(self, named, reset=True, skip_check_array=True)
-        self.support_, self.grid_shape_ = measures.support, measures.grid_shape
-
-    def _as_measures(self, X, input_name="X"):
-        """Check `X` against what was fitted and return measures."""
-        if is_collection_of_clouds(X):
-            self._refuse_clouds(X)
-        measures = as_measures(X, input_name=input_name)
-        named = X if hasattr(X, "columns") else measures.masses
-        validate_data(self, named, reset=False, skip_check_array=True)
-        return Histograms(measures.masses, self.support_, self.grid_shape_)
-
-    def _refuse_clouds(self, X):
-        """Raise where point clouds mean nothing to the estimator."""
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

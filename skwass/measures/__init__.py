@@ -7,9 +7,11 @@ defined here and never checks again.
 from ._collections import Histograms, PointClouds, grid_support
 from ._convert import as_measures, clouds_from_groups
 from ._layout import is_collection_of_clouds
+from ._reading import MeasureReaderMixin
 
 __all__ = [
     "Histograms",
+    "MeasureReaderMixin",
     "PointClouds",
     "as_measures",
     "clouds_from_groups",

@@ -1,0 +1,65 @@
+"""How an estimator reads measures: what `fit` saw decides what comes after."""
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+from ._collections import Histograms, PointClouds
+from ._convert import as_measures
+from ._layout import is_collection_of_clouds
+
+
+class MeasureReaderMixin:
+    """Mixin of estimators whose input is measures.
+
+    The estimator has the parameters `grid_shape` and `support`; `fit` calls `_read` and
+    `_remember`, everything after it `_as_measures`.
+    """
+
+    def _read(self, X):
+        """Check `X` for a fit from scratch and return measures."""
+        if is_collection_of_clouds(X):
+            self._refuse_clouds(X)
+        elif getattr(X, "shape", ())[1:] == (1,) and np.isrealobj(X):
+            raise ValueError(
+                "Got X with n_features=1, expected at least two bins: on one, all "
+                "measures are equal. Check that rows are measures."
+            )
+        return as_measures(X, grid_shape=self.grid_shape, support=self.support)
+
+    def _remember(self, X, measures):
+        """Store what later input is held against: features and where bins are."""
+        if isinstance(measures, PointClouds):
+            # A list of clouds has no columns that scikit-learn could count.
+            self.n_features_in_ = measures.n_features
+            self.support_ = self.grid_shape_ = None
+            return
+        named = X if hasattr(X, "columns") else measures.masses
+        validate_data(self, named, reset=True, skip_check_array=True)
+        self.support_, self.grid_shape_ = measures.support, measures.grid_shape
+
+    def _as_measures(self, X, input_name="X"):
+        """Check `X` against what was fitted and return measures."""
+        if is_collection_of_clouds(X):
+            self._refuse_clouds(X)
+        measures = as_measures(X, input_name=input_name)
+        is_cloud = isinstance(measures, PointClouds)
+        if is_cloud != (self.support_ is None):
+            kinds = ("histograms", "point clouds")
+            raise ValueError(
+                f"Got {input_name}={kinds[is_cloud]}, expected {kinds[not is_cloud]} "
+                "as in fit. as_measures(X, ...).to_clouds() makes clouds of histograms."
+            )
+        if is_cloud:
+            if measures.dim != self.n_features_in_:
+                raise ValueError(
+                    f"Got {input_name} with points of dimension {measures.dim}, "
+                    f"expected {self.n_features_in_} features as in fit. All clouds "
+                    "live in one space."
+                )
+            return measures
+        named = X if hasattr(X, "columns") else measures.masses
+        validate_data(self, named, reset=False, skip_check_array=True)
+        return Histograms(measures.masses, self.support_, self.grid_shape_)
+
+    def _refuse_clouds(self, X):
+        """Raise where point clouds mean nothing to the estimator."""
