@@ -1,14 +1,19 @@
 """Embed probability distributions so that distance is Wasserstein distance."""
 
-from . import datasets, measures, ot
+from . import datasets, inspection, manifold, measures, metrics, ot
 from ._version import __version__
 from .embedders import DeepWassersteinEmbedder, WassersteinEmbedder
+from .manifold import WassersteinMDS
 
 __all__ = [
     "DeepWassersteinEmbedder",
     "WassersteinEmbedder",
+    "WassersteinMDS",
     "__version__",
     "datasets",
+    "inspection",
+    "manifold",
     "measures",
+    "metrics",
     "ot",
 ]

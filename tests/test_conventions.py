@@ -23,7 +23,7 @@ FLOORS = {
     "neighbors": 4,
     "geometry": 4,
     "metrics": 4,
-    "inspection": 4,
+    "inspection": 5,
     "datasets": 4,
 }
 # Third parties that a floor may not know.

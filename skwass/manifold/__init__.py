@@ -1,0 +1,13 @@
+"""Exact Euclidean embeddings of distance matrices."""
+
+from ._bounds import StressBounds, stress_bounds
+from ._nearest_edm import NearestEDM, nearest_edm
+from ._wasserstein_mds import WassersteinMDS
+
+__all__ = [
+    "NearestEDM",
+    "StressBounds",
+    "WassersteinMDS",
+    "nearest_edm",
+    "stress_bounds",
+]

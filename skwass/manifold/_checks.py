@@ -1,0 +1,95 @@
+"""Checks of distance matrices, and every message about bad ones."""
+
+import numpy as np
+from sklearn.utils.validation import check_array
+
+from ..measures._layout import to_numpy
+
+# Stresses are sums of fourth powers of distances, in float64.
+LARGEST, SMALLEST = 1e75, 1e-75
+# Relative to the largest entry: rounding of float32 passes, another matrix does not.
+ROUNDING = 1e-6
+
+
+def check_distances(W, name, *, squared=False):
+    """Check distances of all pairs of some measures.
+
+    Parameters
+    ----------
+    W : array-like of shape (n, n)
+        Distances, or squared distances.
+    name : str
+        What messages call `W`.
+    squared : bool, default=False
+        Whether entries are squares.
+
+    Returns
+    -------
+    W : ndarray of shape (n, n), float64
+        Symmetric with a zero diagonal: a copy.
+
+    Raises
+    ------
+    ValueError
+        For fewer than two measures, a matrix that is not square, NaN, infinite or
+        negative entries, distances whose fourth power is no float64, an asymmetric
+        matrix, or a diagonal that is not zero.
+    """
+    W = check_rectangle(W, name, squared=squared, ensure_min_samples=2)
+    if W.shape[0] != W.shape[1]:
+        raise ValueError(
+            f"Got {name} of shape {W.shape}, expected a square matrix, the distances "
+            "of all pairs. If rows are measures, WassersteinMDS needs metric='exact'."
+        )
+    slack = ROUNDING * W.max()
+    diagonal = np.abs(np.diag(W))
+    if diagonal.max() > slack:
+        i = int(diagonal.argmax())
+        raise ValueError(
+            f"Got {name} with {name}[{i}, {i}]={W[i, i]:.6g}, expected a zero "
+            "diagonal. Use a debiased distance, or set the diagonal to zero."
+        )
+    lopsided = np.abs(W - W.T)
+    if lopsided.max() > slack:
+        i, j = map(int, np.unravel_index(lopsided.argmax(), W.shape))
+        raise ValueError(
+            f"Got {name} with {name}[{i}, {j}]={W[i, j]:.6g} and {name}[{j}, {i}]="
+            f"{W[j, i]:.6g}, expected a symmetric matrix. Pass ({name} + {name}.T) / 2 "
+            "if that is what you mean."
+        )
+    W = (W + W.T) / 2
+    np.fill_diagonal(W, 0)
+    return W
+
+
+def check_rectangle(W, name, *, squared=False, ensure_min_samples=1):
+    """Check distances between two lots of measures; parameters as above.
+
+    Returns
+    -------
+    W : ndarray of shape (n, m), float64
+        Finite, not negative, and of a size that can be squared twice.
+    """
+    W = check_array(
+        to_numpy(W),
+        dtype=np.float64,
+        input_name=name,
+        ensure_min_samples=ensure_min_samples,
+    )
+    low, high = W.min(), W.max()
+    if low < 0:
+        i, j = map(int, np.unravel_index(W.argmin(), W.shape))
+        # scikit-learn's tag `positive_only` asks for the first four words.
+        raise ValueError(
+            f"Negative values in data: got {name}[{i}, {j}]={low:.6g}, expected "
+            "distances >= 0. Clip rounding to zero; a debiased distance is clipped "
+            "already."
+        )
+    power = 2 if squared else 1
+    if high > LARGEST**power or 0 < high < SMALLEST**power:
+        raise ValueError(
+            f"Got {name} with entries up to {high:.3g}, expected them between "
+            f"{SMALLEST**power:g} and {LARGEST**power:g}: stresses are fourth powers "
+            "of distances. Measure in another unit."
+        )
+    return W

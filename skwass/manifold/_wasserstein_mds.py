@@ -1,0 +1,400 @@
+"""WassersteinMDS: the best Euclidean embedding of distances, with its certificate."""
+
+import warnings
+from numbers import Integral
+
+import numpy as np
+from scipy.spatial.distance import cdist
+from sklearn.base import (
+    BaseEstimator,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    _fit_context,
+)
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.metrics import r2_score
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from ..measures import Histograms, MeasureReaderMixin
+from ..ot import pairwise_wasserstein
+from ..ot._pairwise import GROUND_TRUTHS
+from ._checks import check_distances, check_rectangle
+from ._descent import reduce_dimension
+from ._nearest_edm import SOLVER_CONSTRAINTS, nearest_edm, squared_distances
+from ._placement import place
+
+# The descent in few dimensions stops at gains this much smaller than the duality gap.
+FINER = 1e-2
+MAX_DESCENT = 2_000
+
+
+class WassersteinMDS(
+    MeasureReaderMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+):
+    """Multidimensional scaling to the global optimum, with a certificate.
+
+    Minimises the stress `sum_ij (|z_i - z_j|^2 - W_ij^2)^2`, over ordered pairs and
+    without a factor 1/2, in units of W^4. With `n_components=None` the answer is the
+    best that any Euclidean embedding of these measures can do, and a duality gap proves
+    it. No network can have a smaller error on the same measures.
+
+    It needs all pairwise distances and `O(n^3)` time: a few thousand measures. For
+    more, learn an embedding, and fit this one to a sample to see how good it could be.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Dimension of the embedding. None keeps all that the optimum has, up to
+        n_samples - 1. With fewer, the optimum is truncated and improved by descent on
+        the stress: a local optimum. Columns beyond the rank of the optimum are zero.
+    metric : str or object, default="precomputed"
+        `"precomputed"` if `X` holds distances W, not squared. Otherwise `X` holds
+        measures, and this is their distance: `"exact"`, `"sinkhorn"`, `"gromov"`, or an
+        object such as :class:`skwass.ot.ExactWasserstein`.
+    grid_shape : tuple of int, default=None
+        Histograms only: the grid that the bins form, e.g. `(28, 28)`; W is then in
+        pixels.
+    support : array-like of shape (n_bins, d), default=None
+        Histograms only: positions of the bins.
+    solver : {"newton", "pgd", "sdp"}, default="newton"
+        As in :func:`nearest_edm`.
+    tol : float, default=1e-8
+        Duality gap relative to the stress at which to stop.
+    max_iter : int, default=None
+        Iterations of the solver at most; None for its default.
+    n_jobs : int, default=None
+        Workers that compute distances.
+    verbose : int, default=0
+        Whether to print progress of the distances.
+
+    Attributes
+    ----------
+    embedding_ : ndarray of shape (n_samples, n_components)
+        Centred points in principal axes, the widest first.
+    distance_matrix_ : ndarray of shape (n_samples, n_samples)
+        Distances between them, in W units, not squared.
+    dissimilarity_matrix_ : ndarray of shape (n_samples, n_samples)
+        The distances W that were embedded, not squared.
+    stress_ : float
+        Stress of the embedding.
+    optimal_stress_ : float
+        The least stress in any dimension, which `stress_` is unless `n_components`
+        asks for fewer.
+    duality_gap_ : float
+        `optimal_stress_` is above the true optimum by no more than this.
+    lower_bound_ : float
+        Sum of squares of the negative eigenvalues: what was known beforehand.
+    upper_bound_ : float
+        Stress of the best multiple of classical scaling.
+    bounds_ : StressBounds
+        These and others, see :func:`stress_bounds`.
+    eigenvalues_ : ndarray of shape (n_samples - 1,)
+        Of `-J W^2 J`, the largest first. Negative ones say that W is not Euclidean.
+    negative_mass_ : float
+        Share of the negative ones in the sum of absolute values.
+    n_iter_ : int
+        Eigendecompositions that the optimum took (iterations of SCS for `"sdp"`).
+    measures_ : Histograms or PointClouds
+        Training measures, unless `metric="precomputed"`.
+    n_features_in_ : int
+        Number of features seen in `fit`; for precomputed distances n_samples.
+
+    Raises
+    ------
+    ValueError
+        For what are no distances (asymmetric, negative, NaN, a diagonal that is not
+        zero, one measure, a size that overflows), or bad measures.
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the gap is above `tol` after `max_iter` iterations.
+
+    See Also
+    --------
+    nearest_edm : The optimum as a function of squared distances.
+    skwass.metrics.stress_certificate : How far an embedder is from the optimum.
+
+    Notes
+    -----
+    Five or so eigendecompositions of an n x n matrix: about a second for n = 1,000 on
+    two cores. The descent in k dimensions adds a hundred steps of `O(n^2 k)`.
+
+    A new point is placed where its distances to all training points fit best, globally
+    [2]_. At the optimum that is where training points are themselves, so `transform`
+    of training distances is `embedding_`. The placement is within the span of the
+    training points: parts of a new measure that none of them has are seen through its
+    flattest axis only. Few components transform better than all of them.
+
+    References
+    ----------
+    .. [1] Qi (2013). A semismooth Newton method for the nearest Euclidean distance
+       matrix problem. SIAM J. Matrix Anal. Appl. 34(1).
+    .. [2] Beck, Stoica, Li (2008). Exact and approximate solutions of source
+       localization problems. IEEE Trans. Signal Process. 56(5).
+    .. [3] Haviv, Kunes, Dougherty, Burdziak, Nawy, Gilbert, Pe'er (2024). Wasserstein
+       Wormhole, section 5. ICML.
+
+    Examples
+    --------
+    >>> from sklearn.datasets import load_digits
+    >>> from skwass import WassersteinMDS
+    >>> X = load_digits().data[:90]
+    >>> mds = WassersteinMDS(metric="exact", grid_shape=(8, 8)).fit(X)
+    >>> mds.lower_bound_ < mds.stress_ < mds.upper_bound_
+    True
+    >>> mds.transform(X[:5]).shape == (5, mds.embedding_.shape[1])
+    True
+    """
+
+    _parameter_constraints = {
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "metric": [
+            StrOptions({"precomputed", *GROUND_TRUTHS}),
+            HasMethods(["solve"]),
+        ],
+        "grid_shape": ["array-like", Integral, None],
+        "support": ["array-like", None],
+        **SOLVER_CONSTRAINTS,
+        "n_jobs": [Integral, None],
+        "verbose": ["verbose"],
+    }
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        metric="precomputed",
+        grid_shape=None,
+        support=None,
+        solver="newton",
+        tol=1e-8,
+        max_iter=None,
+        n_jobs=None,
+        verbose=0,
+    ):
+        self.n_components = n_components
+        self.metric = metric
+        self.grid_shape = grid_shape
+        self.support = support
+        self.solver = solver
+        self.tol = tol
+        self.max_iter = max_iter
+        self.n_jobs = n_jobs
+        self.verbose = verbose
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Find the best embedding of distances, or of measures.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_samples), or measures
+            Distances W, not squared, if `metric="precomputed"`; else measures as in
+            :func:`skwass.measures.as_measures`. At least two.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        W = self._training_distances(X)
+        D = np.square(W)
+        best = nearest_edm(D, solver=self.solver, tol=self.tol, max_iter=self.max_iter)
+        self.embedding_ = self._reduced(best.embedding, D)
+        E = squared_distances(self.embedding_)
+        self.dissimilarity_matrix_, self.distance_matrix_ = W, np.sqrt(E)
+        self.optimal_stress_, self.duality_gap_ = best.stress, best.duality_gap
+        is_optimal = self.embedding_.shape[1] >= best.embedding.shape[1]
+        self.stress_ = best.stress if is_optimal else float(np.square(E - D).sum())
+        self.bounds_ = best.bounds
+        self.lower_bound_ = best.bounds.lower
+        self.upper_bound_ = best.bounds.scaled_cmds
+        self.eigenvalues_ = best.eigenvalues
+        sizes = np.abs(best.eigenvalues)
+        negative = sizes[best.eigenvalues < 0].sum()
+        self.negative_mass_ = float(negative / (sizes.sum() or 1.0))
+        self.n_iter_ = best.n_iter
+        return self
+
+    def fit_transform(self, X, y=None):
+        """Fit, and return the embedding of the training measures.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_samples), or measures
+            As in `fit`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_samples, n_components)
+            `embedding_`.
+        """
+        return self.fit(X).embedding_
+
+    def transform(self, X):
+        """Place measures among the training ones.
+
+        Minimises `sum_j (|z - embedding_j|^2 - W_j^2)^2` for each row, globally.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_new, n_samples), or measures
+            Distances W to the training measures, not squared, if
+            `metric="precomputed"`; else measures of the kind that `fit` saw.
+
+        Returns
+        -------
+        Z : ndarray of shape (n_new, n_components)
+            A row depends on no other row.
+
+        Raises
+        ------
+        ValueError
+            For bad distances or measures, or others than `fit` saw.
+        """
+        check_is_fitted(self)
+        return self._place(self._distances_to_training(X))
+
+    def pairwise_distances(self, X, Y=None, *, squared=False):
+        """Distances between embeddings.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_x, n_samples), or measures
+            As in `transform`.
+        Y : like X, of n_y rows, default=None
+            Others; `X` if None.
+        squared : bool, default=False
+            Whether to return squared distances.
+
+        Returns
+        -------
+        W : ndarray of shape (n_x, n_y)
+            Distances between rows of `transform`.
+        """
+        Z = self.transform(X)
+        return cdist(
+            Z,
+            Z if Y is None else self.transform(Y),
+            "sqeuclidean" if squared else "euclidean",
+        )
+
+    def score(self, X, y=None):
+        """Return R2 of the distances to training measures.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_new, n_samples), or measures
+            As in `transform`.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        r2 : float
+            1 is best. Of `|z_i - embedding_j|` against W, over all i and j.
+        """
+        check_is_fitted(self)
+        W = self._distances_to_training(X)
+        return float(
+            r2_score(W.ravel(), cdist(self._place(W), self.embedding_).ravel())
+        )
+
+    def _training_distances(self, X):
+        """Return W of all pairs: given, or computed."""
+        if self._is_precomputed():
+            W = check_distances(X, "X")
+            validate_data(self, X, reset=True, skip_check_array=True)
+            return W
+        measures = self._read(X)
+        if len(measures) < 2:
+            raise ValueError(
+                "Got X with n_samples=1, expected at least two measures: one alone has "
+                "no distances. Add measures."
+            )
+        self._warn_of_distances(measures)
+        self._remember(X, measures)
+        self.measures_ = measures
+        return check_distances(self._wasserstein(measures), "X")
+
+    def _distances_to_training(self, X):
+        """Return W from each row of X to each training measure."""
+        if not self._is_precomputed():
+            return self._wasserstein(self._as_measures(X), self.measures_)
+        W = check_rectangle(X, "X")
+        named = X if hasattr(X, "columns") else W
+        validate_data(self, named, reset=False, skip_check_array=True)
+        return W
+
+    def _wasserstein(self, X, Y=None):
+        settings = {"n_jobs": self.n_jobs, "verbose": self.verbose}
+        return pairwise_wasserstein(X, Y, ground_truth=self.metric, **settings)
+
+    def _is_precomputed(self):
+        return isinstance(self.metric, str) and self.metric == "precomputed"
+
+    def _warn_of_distances(self, measures):
+        """Warn where a matrix of distances is read as histograms."""
+        if (
+            isinstance(measures, Histograms)
+            and len(measures) == measures.n_features > 2
+        ):
+            occupied = measures.masses > 0
+            if not occupied.diagonal().any() and (occupied == occupied.T).all():
+                warnings.warn(
+                    f"Got X with a zero diagonal and metric={self.metric!r}: its rows "
+                    "are taken for histograms, not for distances. Pass "
+                    "metric='precomputed' if they are distances.",
+                    UserWarning,
+                    stacklevel=4,
+                )
+
+    def _reduced(self, points, D):
+        """Bring the optimum to the dimension asked for."""
+        n, rank = points.shape
+        if self.n_components is None:
+            # Equal measures have no extent at all; a column is left for what follows.
+            return points if rank else np.zeros((n, 1))
+        if self.n_components >= rank:
+            return np.pad(points, ((0, 0), (0, self.n_components - rank)))
+        unit = D.max()
+        Z, converged = reduce_dimension(
+            points / np.sqrt(unit),
+            D / unit,
+            self.n_components,
+            FINER * self.tol,
+            MAX_DESCENT,
+        )
+        if not converged:
+            warnings.warn(
+                f"The descent in n_components={self.n_components} dimensions stopped "
+                f"after {MAX_DESCENT} steps; the embedding is kept. Raise tol, or take "
+                "another number of components.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+        return np.sqrt(unit) * Z
+
+    def _place(self, W):
+        # A column of zeros has no extent to place anything along.
+        wide = self.embedding_.any(axis=0)
+        Z = np.zeros((len(W), len(wide)))
+        Z[:, wide] = place(self.embedding_[:, wide], np.square(W))
+        return Z
+
+    @property
+    def _n_features_out(self):
+        return self.embedding_.shape[1]
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.positive_only = True
+        tags.input_tags.pairwise = self._is_precomputed()
+        tags.transformer_tags.preserves_dtype = []
+        return tags
