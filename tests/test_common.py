@@ -1,21 +1,32 @@
-"""scikit-learn's own checks, over every estimator of the package."""
+"""scikit-learn's own checks, and ours for collections, over every estimator."""
 
 import pytest
+from collection_checks import COLLECTION_CHECKS, make_collections
+from sklearn.base import BaseEstimator
+from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skwass
-from skwass import DeepWassersteinEmbedder, WassersteinEmbedder
+from skwass import DeepWassersteinEmbedder, WassersteinEmbedder, WassersteinMDS
 
 ESTIMATORS = [
     DeepWassersteinEmbedder(max_iter=2, n_pairs=100),
     DeepWassersteinEmbedder(
         max_iter=2, n_pairs=100, reconstruction_weight=0, early_stopping=False
     ),
+    WassersteinMDS(),
+    WassersteinMDS(2),
+    WassersteinMDS(metric="exact"),
+    WassersteinMDS(2, metric="exact"),
 ]
+# Estimators of point clouds.
+COLLECTORS = [WassersteinMDS(metric="exact"), WassersteinMDS(3, metric="exact")]
 
 
 def expected_failures(estimator):
     """Checks that ask for what a collection of measures cannot give."""
+    if get_tags(estimator).input_tags.pairwise:
+        return {}
     return {
         "check_estimators_dtypes": "its data hold a row of zeros, which is no measure"
     }
@@ -27,7 +38,7 @@ def test_every_public_estimator_is_checked():
         thing
         for thing in public
         if isinstance(thing, type)
-        and issubclass(thing, WassersteinEmbedder)
+        and issubclass(thing, BaseEstimator)
         and thing is not WassersteinEmbedder
     }
     assert estimators == {type(estimator) for estimator in ESTIMATORS}
@@ -37,3 +48,10 @@ def test_every_public_estimator_is_checked():
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
+
+
+@pytest.mark.parametrize("check", COLLECTION_CHECKS, ids=lambda check: check.__name__)
+@pytest.mark.parametrize("kind", make_collections())
+@pytest.mark.parametrize("estimator", COLLECTORS, ids=str)
+def test_collection_checks(estimator, kind, check):
+    check(estimator, make_collections()[kind])

@@ -149,6 +149,10 @@ class StressBoundsDisplay:
         y = np.arange(len(rows))[::-1]
         edge = max(certificate.optimum / (n * (n - 1)), _SMALLEST)
         ax.set_xscale("log")
+        # Room for numbers on both sides.
+        room = max(2.0, (mse.max() / mse.min()) ** 0.2)
+        left, right = mse.min() / room, mse.max() * room
+        ax.set_xlim(left, right)
         ax.hlines(y, edge, mse, color=colors, lw=1.5)
         ax.scatter(mse, y, color=colors, zorder=3)
         ax.axvline(edge, color=_OPTIMUM, lw=1)
@@ -165,14 +169,11 @@ class StressBoundsDisplay:
             )
         ax.set_yticks(y, names)
         ax.set_ylim(-0.6, len(rows) - 0.3)
-        ax.margins(x=0.2)
         if mse.max() < 1e3 * mse.min():
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter("")
-        left, right = ax.get_xlim()
         ax.axvspan(left, edge, color="0.93", zorder=0)
-        ax.set_xlim(left, right)
         ax.set(xlabel="mean over pairs of (d$^2$ - W$^2$)$^2$", title="Stress")
         ax.spines[["top", "right"]].set_visible(False)
 

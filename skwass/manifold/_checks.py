@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_array
 
+from ..measures import is_collection_of_clouds
 from ..measures._layout import to_numpy
 
 # Stresses are sums of fourth powers of distances, in float64.
@@ -70,8 +71,14 @@ def check_rectangle(W, name, *, squared=False, ensure_min_samples=1):
     W : ndarray of shape (n, m), float64
         Finite, not negative, and of a size that can be squared twice.
     """
+    W = to_numpy(W)
+    if is_collection_of_clouds(W):
+        raise ValueError(
+            f"Got {name}=a collection of point clouds, expected a matrix of distances. "
+            "WassersteinMDS takes clouds with metric='exact'."
+        )
     W = check_array(
-        to_numpy(W),
+        W,
         dtype=np.float64,
         input_name=name,
         ensure_min_samples=ensure_min_samples,

@@ -1,7 +1,10 @@
 """From the certified optimum to the best embedding in few dimensions."""
 
+import warnings
+
 import numpy as np
 from scipy.optimize import minimize
+from sklearn.exceptions import ConvergenceWarning
 
 from ._dual import with_fixed_signs
 from ._nearest_edm import squared_distances
@@ -12,6 +15,47 @@ MEMORY = 10
 # Relative gain of the stress that makes moving a single point worth another descent.
 WORTHWHILE = 1e-9
 MAX_ROUNDS = 20
+MAX_ITER = 2_000
+
+
+def in_dimension(points, D, n_components, tol):
+    """Bring the optimum to the dimension that was asked for.
+
+    Parameters
+    ----------
+    points : ndarray of shape (n, rank)
+        The optimum, in principal axes, the widest first.
+    D : ndarray of shape (n, n)
+        Squared distances.
+    n_components : int or None
+        Dimension; `rank`, but at least 1, if None. More than `rank` pads with zeros.
+    tol : float
+        Relative gain of the stress at which the descent stops.
+
+    Returns
+    -------
+    Z : ndarray of shape (n, n_components)
+
+    Warns
+    -----
+    ConvergenceWarning
+        If the descent did not stop by itself.
+    """
+    rank = points.shape[1]
+    k = max(rank, 1) if n_components is None else n_components
+    if k >= rank:
+        return np.pad(points, ((0, 0), (0, k - rank)))
+    unit = D.max()
+    Z, converged = reduce_dimension(points / np.sqrt(unit), D / unit, k, tol, MAX_ITER)
+    if not converged:
+        warnings.warn(
+            f"The descent in n_components={k} dimensions stopped after {MAX_ITER} "
+            f"steps or {MAX_ROUNDS} rounds; the embedding is kept. Raise tol, or take "
+            "another number of components.",
+            ConvergenceWarning,
+            stacklevel=3,
+        )
+    return np.sqrt(unit) * Z
 
 
 def reduce_dimension(points, D, n_components, tol, max_iter):

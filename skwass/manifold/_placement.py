@@ -38,7 +38,8 @@ def place(landmarks, d_sq):
     """
     center = landmarks.mean(axis=0)
     _, stretch, axes = np.linalg.svd(landmarks - center, full_matrices=False)
-    rank = np.count_nonzero(stretch > stretch[0] * max(landmarks.shape) * EPS)
+    floor = stretch.max(initial=0) * max(landmarks.shape) * EPS
+    rank = np.count_nonzero(stretch > floor)
     if rank == 0:
         return np.tile(center, (len(d_sq), 1))
     axes, curvature = axes[:rank], 4 * np.square(stretch[:rank])

@@ -11,7 +11,6 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.exceptions import ConvergenceWarning
 from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -20,13 +19,12 @@ from ..measures import Histograms, MeasureReaderMixin
 from ..ot import pairwise_wasserstein
 from ..ot._pairwise import GROUND_TRUTHS
 from ._checks import check_distances, check_rectangle
-from ._descent import reduce_dimension
+from ._descent import in_dimension
 from ._nearest_edm import SOLVER_CONSTRAINTS, nearest_edm, squared_distances
 from ._placement import place
 
 # The descent in few dimensions stops at gains this much smaller than the duality gap.
 FINER = 1e-2
-MAX_DESCENT = 2_000
 
 
 class WassersteinMDS(
@@ -39,8 +37,9 @@ class WassersteinMDS(
     best that any Euclidean embedding of these measures can do, and a duality gap proves
     it. No network can have a smaller error on the same measures.
 
-    It needs all pairwise distances and `O(n^3)` time: a few thousand measures. For
-    more, learn an embedding, and fit this one to a sample to see how good it could be.
+    It needs all pairwise distances and `O(n^3)` time: a few thousand measures. Beyond
+    that, fit it to a sample and `transform` the rest, at one distance a new measure and
+    training measure; or learn an embedding, and see here how good it could be.
 
     Parameters
     ----------
@@ -123,9 +122,9 @@ class WassersteinMDS(
 
     A new point is placed where its distances to all training points fit best, globally
     [2]_. At the optimum that is where training points are themselves, so `transform`
-    of training distances is `embedding_`. The placement is within the span of the
-    training points: parts of a new measure that none of them has are seen through its
-    flattest axis only. Few components transform better than all of them.
+    of training distances is `embedding_`. On MNIST (`benchmarks/nearest_edm.py`), 200
+    training images place unseen ones so well that the mean squared error of W2^2
+    *between* unseen ones is 0.03 pixels^4, beside 0.02 for the optimum itself.
 
     References
     ----------
@@ -204,7 +203,9 @@ class WassersteinMDS(
         W = self._training_distances(X)
         D = np.square(W)
         best = nearest_edm(D, solver=self.solver, tol=self.tol, max_iter=self.max_iter)
-        self.embedding_ = self._reduced(best.embedding, D)
+        self.embedding_ = in_dimension(
+            best.embedding, D, self.n_components, FINER * self.tol
+        )
         E = squared_distances(self.embedding_)
         self.dissimilarity_matrix_, self.distance_matrix_ = W, np.sqrt(E)
         self.optimal_stress_, self.duality_gap_ = best.stress, best.duality_gap
@@ -354,32 +355,6 @@ class WassersteinMDS(
                     UserWarning,
                     stacklevel=4,
                 )
-
-    def _reduced(self, points, D):
-        """Bring the optimum to the dimension asked for."""
-        n, rank = points.shape
-        if self.n_components is None:
-            # Equal measures have no extent at all; a column is left for what follows.
-            return points if rank else np.zeros((n, 1))
-        if self.n_components >= rank:
-            return np.pad(points, ((0, 0), (0, self.n_components - rank)))
-        unit = D.max()
-        Z, converged = reduce_dimension(
-            points / np.sqrt(unit),
-            D / unit,
-            self.n_components,
-            FINER * self.tol,
-            MAX_DESCENT,
-        )
-        if not converged:
-            warnings.warn(
-                f"The descent in n_components={self.n_components} dimensions stopped "
-                f"after {MAX_DESCENT} steps; the embedding is kept. Raise tol, or take "
-                "another number of components.",
-                ConvergenceWarning,
-                stacklevel=3,
-            )
-        return np.sqrt(unit) * Z
 
     def _place(self, W):
         # A column of zeros has no extent to place anything along.

@@ -282,7 +282,7 @@ def broken(**changes):
         (np.zeros((1, 1)), "minimum of 2 is required"),
         (1e151 * broken(), "entries up to 1.*e.152, expected them between"),
         (1e-160 * broken(), "Measure in another unit"),
-        (np.zeros((2, 2, 2)), "dim 3"),
+        (np.zeros((4, 2, 2)), "Got D=a collection of point clouds"),
         ([["a", "b"], ["c", "d"]], "could not convert"),
     ],
 )

@@ -1,0 +1,137 @@
+"""What every estimator of point clouds must do; scikit-learn has no checks for them.
+
+A check takes an unfitted estimator and a collection of clouds.
+"""
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+
+N_CLOUDS, DIM = 24, 2
+
+
+def make_collections():
+    """Return the same kind of data laid out in every way that is allowed."""
+    rng = np.random.default_rng(0)
+    factors = rng.uniform(0.5, 2, size=(N_CLOUDS, 1, DIM))
+    ragged = [
+        f * rng.normal(size=(rng.integers(3, 9), DIM)) + rng.normal(size=DIM)
+        for f in factors
+    ]
+    weighted = [(x, rng.uniform(0.1, 1, size=len(x))) for x in ragged]
+    objects = np.empty(N_CLOUDS, dtype=object)
+    objects[:] = ragged
+    return {
+        "list": ragged,
+        "weighted": weighted,
+        "objects": objects,
+        "array": factors * rng.normal(size=(N_CLOUDS, 6, DIM)),
+    }
+
+
+def labels():
+    return np.arange(N_CLOUDS) % 2
+
+
+def subset(X, rows):
+    return [X[i] for i in rows]
+
+
+def assert_same_distances(Z, other):
+    """Equal up to a rigid motion, which no distance sees."""
+    gram, expected = (A @ A.T for A in (Z - Z.mean(axis=0), other - other.mean(axis=0)))
+    np.testing.assert_allclose(gram, expected, atol=1e-5 * np.abs(expected).max())
+
+
+def check_shapes_and_features(estimator, X):
+    estimator = clone(estimator).fit(X)
+    assert estimator.n_features_in_ == DIM
+    Z = estimator.transform(X)
+    assert Z.shape == (N_CLOUDS, len(estimator.get_feature_names_out()))
+    assert np.isfinite(Z).all()
+    np.testing.assert_allclose(estimator.fit_transform(X), Z, atol=1e-2)
+
+
+def check_transform_is_sample_wise(estimator, X):
+    estimator = clone(estimator).fit(subset(X, range(16)))
+    Z = estimator.transform(subset(X, range(16, N_CLOUDS)))
+    alone = np.vstack([estimator.transform([X[i]]) for i in range(16, N_CLOUDS)])
+    np.testing.assert_allclose(Z, alone, atol=1e-6 * np.abs(Z).max())
+
+
+def check_pickle(estimator, X):
+    estimator = clone(estimator).fit(X)
+    again = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(again.transform(X), estimator.transform(X))
+
+
+def check_same_bytes(estimator, X):
+    first, second = (clone(estimator).fit(X).transform(X) for _ in range(2))
+    assert first.tobytes() == second.tobytes()
+
+
+def check_cross_validation(estimator, X):
+    pipeline = make_pipeline(clone(estimator), KNeighborsClassifier(3))
+    scores = cross_val_score(pipeline, X, labels(), cv=3, error_score="raise")
+    assert np.isfinite(scores).all()
+
+
+def check_grid_search_in_processes(estimator, X):
+    search = GridSearchCV(
+        clone(estimator), {"n_components": [1, 2]}, cv=2, n_jobs=2, error_score="raise"
+    ).fit(X)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+def check_order_of_points(estimator, X):
+    rng = np.random.default_rng(1)
+    shuffled = []
+    for cloud in X:
+        x, a = cloud if isinstance(cloud, tuple) else (cloud, np.ones(len(cloud)))
+        order = rng.permutation(len(x))
+        shuffled.append((x[order], a[order]))
+    estimator = clone(estimator).fit(X)
+    np.testing.assert_allclose(
+        estimator.transform(shuffled), estimator.transform(X), atol=1e-5
+    )
+
+
+def check_padding(estimator, X):
+    """Points without weight, and points in two halves, change nothing."""
+    padded = []
+    for cloud in X:
+        x, a = cloud if isinstance(cloud, tuple) else (cloud, np.ones(len(cloud)))
+        points = np.vstack([x, x[:1], np.full((2, DIM), 50.0)])
+        halves = np.concatenate([a, a[:1] / 2, [0, 0]])
+        halves[0] /= 2
+        padded.append((points, halves))
+    estimator = clone(estimator).fit(X)
+    np.testing.assert_allclose(
+        estimator.transform(padded), estimator.transform(X), atol=1e-5
+    )
+    again = clone(estimator).fit(padded)
+    assert_same_distances(again.transform(X), estimator.transform(X))
+
+
+def check_other_input_is_refused(estimator, X):
+    estimator = clone(estimator).fit(X)
+    with pytest.raises(ValueError, match="dimension 3, expected 2 features"):
+        estimator.transform([np.zeros((4, 3))])
+    with pytest.raises(ValueError, match="Got X=histograms, expected point clouds"):
+        estimator.transform(np.ones((2, DIM)))
+
+
+def check_global_generators_are_untouched(estimator, X):
+    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    clone(estimator).fit(X).transform(X)
+    np.testing.assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+
+
+COLLECTION_CHECKS = [
+    check for name, check in sorted(globals().items()) if name.startswith("check_")
+]

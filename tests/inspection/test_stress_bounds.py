@@ -1,0 +1,81 @@
+"""The picture of bounds: what it shows is what the certificates say."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from skwass import WassersteinMDS
+from skwass.inspection import StressBoundsDisplay
+from skwass.metrics import stress_certificate
+from skwass.ot import pairwise_wasserstein
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X = load_digits().data[:110]
+    return X, pairwise_wasserstein(X, grid_shape=(8, 8))
+
+
+@pytest.fixture(autouse=True)
+def close_figures():
+    yield
+    plt.close("all")
+
+
+def test_one_or_several_embedders(digits):
+    X, W = digits
+    narrow, wide = (
+        WassersteinMDS(k, metric="exact", grid_shape=(8, 8)).fit(X) for k in (2, 20)
+    )
+    display = StressBoundsDisplay.from_estimator(narrow, X)
+    assert list(display.certificates) == ["WassersteinMDS"]
+    expected = stress_certificate(narrow, X)
+    assert display.certificates["WassersteinMDS"].ratio == expected.ratio
+    several = StressBoundsDisplay.from_estimator(
+        {"narrow": narrow, "wide": wide}, X, distances=W
+    )
+    ratios = [c.ratio for c in several.certificates.values()]
+    assert ratios[0] > ratios[1] > 1
+
+
+def test_what_is_drawn(digits):
+    _, W = digits
+    predictions = {"one": 0.9 * W, "two": 1.1 * W}
+    display = StressBoundsDisplay.from_predictions(W, predictions)
+    names = [label.get_text() for label in display.bounds_ax_.get_yticklabels()]
+    assert names == [
+        "eigenvalue bound",
+        "shifted bound",
+        "optimum",
+        "one",
+        "two",
+        "scaled cMDS",
+        "cMDS",
+    ]
+    certificate = display.certificates["one"]
+    (points,) = (
+        c for c in display.bounds_ax_.collections if len(c.get_offsets()) == len(names)
+    )
+    drawn = np.asarray(points.get_offsets())[:, 0]
+    assert drawn[2] == pytest.approx(certificate.optimum / (110 * 109))
+    assert drawn[3] == pytest.approx(certificate.mse)
+    positive, negative = display.spectrum_ax_.lines
+    assert len(positive.get_xdata()) + len(negative.get_xdata()) == 109
+    assert len(negative.get_xdata()) == (certificate.eigenvalues < 0).sum() > 0
+
+
+def test_given_axes_and_one_matrix(digits):
+    _, W = digits
+    figure, axes = plt.subplots(1, 2)
+    display = StressBoundsDisplay.from_predictions(W, W, axes=axes)
+    assert display.figure_ is figure
+    assert display.plot(axes) is display
+    assert list(display.certificates) == ["embedding"]
+
+
+def test_euclidean_and_equal_measures_can_be_drawn():
+    line = np.abs(np.arange(5.0)[:, None] - np.arange(5.0))
+    for W in (line, np.zeros((3, 3))):
+        display = StressBoundsDisplay.from_predictions(W, W)
+        display.figure_.canvas.draw()

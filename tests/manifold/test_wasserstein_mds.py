@@ -1,0 +1,290 @@
+"""WassersteinMDS: the contract of an embedder, units, and what is said of bad input."""
+
+import pickle
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from matrices import ZOO, euclidean, noisy
+from scipy.spatial.distance import cdist
+from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
+from sklearn.exceptions import ConvergenceWarning, NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+
+from skwass import WassersteinMDS
+from skwass.datasets import make_gaussian_clouds
+from skwass.manifold import _descent, nearest_edm
+from skwass.ot import ExactWasserstein, pairwise_wasserstein
+
+GRID = (8, 8)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    X, y = load_digits(return_X_y=True)
+    W = pairwise_wasserstein(X[:160], grid_shape=GRID)
+    return X[:160], y[:160], W
+
+
+@pytest.fixture(scope="module")
+def fitted(digits):
+    return WassersteinMDS().fit(digits[2][:110, :110])
+
+
+def test_it_stores_the_optimum_and_its_certificate(fitted, digits):
+    W = digits[2][:110, :110]
+    best = nearest_edm(W**2)
+    Z = fitted.embedding_
+    np.testing.assert_array_equal(fitted.dissimilarity_matrix_, W)
+    np.testing.assert_allclose(fitted.distance_matrix_, cdist(Z, Z), atol=1e-6)
+    assert fitted.stress_ == fitted.optimal_stress_ == best.stress
+    stress = np.square(cdist(Z, Z, "sqeuclidean") - W**2).sum()
+    assert fitted.stress_ == pytest.approx(stress, rel=1e-8)
+    assert fitted.duality_gap_ <= 1e-8 * fitted.stress_
+    assert fitted.lower_bound_ < fitted.stress_ < fitted.upper_bound_
+    assert fitted.lower_bound_ == best.bounds.lower
+    assert fitted.upper_bound_ == best.bounds.scaled_cmds
+    negative = fitted.eigenvalues_[fitted.eigenvalues_ < 0]
+    assert fitted.lower_bound_ == pytest.approx(np.square(negative).sum())
+    share = -negative.sum() / np.abs(fitted.eigenvalues_).sum()
+    assert fitted.negative_mass_ == pytest.approx(share)
+    assert 2 <= fitted.n_iter_ <= 10
+
+
+def test_measures_and_their_distances_give_the_same(digits, fitted):
+    X = digits[0]
+    mds = WassersteinMDS(metric="exact", grid_shape=GRID).fit(X[:110])
+    np.testing.assert_allclose(mds.embedding_, fitted.embedding_, atol=1e-6)
+    Z = mds.transform(X[110:])
+    np.testing.assert_allclose(
+        Z, fitted.transform(digits[2][110:, :110]), atol=1e-5 * np.abs(Z).max()
+    )
+
+
+def test_ground_truth_objects_and_supports(digits):
+    X = digits[0][:12]
+    support = np.indices(GRID).reshape(2, -1).T / 2
+    truth = ExactWasserstein(p=1, ground_metric="cityblock")
+    mds = WassersteinMDS(metric=truth, support=support).fit(X)
+    W = pairwise_wasserstein(X, support=support, ground_truth=truth)
+    np.testing.assert_allclose(mds.dissimilarity_matrix_, W)
+    np.testing.assert_allclose(mds.transform(X), mds.embedding_, atol=1e-4)
+
+
+def test_distances_known_in_closed_form_are_kept():
+    clouds, W = make_gaussian_clouds(30, 40, dim=3, random_state=0)
+    mds = WassersteinMDS(metric="exact").fit(clouds)
+    np.testing.assert_allclose(mds.distance_matrix_, W, atol=1e-8 * W.max())
+    assert mds.stress_ < 1e-20
+    assert mds.embedding_.shape == (30, 6)
+
+
+def test_planted_points_are_recovered_out_of_sample():
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(80, 7)) * [9, 5, 3, 1, 1, 0.1, 0.01]
+    W = cdist(points, points)
+    mds = WassersteinMDS().fit(W[:50, :50])
+    Z = np.vstack([mds.embedding_, mds.transform(W[50:, :50])])
+    np.testing.assert_allclose(cdist(Z, Z), W, atol=1e-8)
+    assert mds.score(W[50:, :50]) == pytest.approx(1, abs=1e-12)
+
+
+def test_transform_of_training_distances_is_the_embedding(fitted, digits):
+    """At the optimum each point is where its distances to the others put it."""
+    Z = fitted.transform(digits[2][:110, :110])
+    scale = np.abs(Z).max()
+    np.testing.assert_allclose(Z, fitted.embedding_, atol=1e-4 * scale)
+    few = WassersteinMDS(3).fit(digits[2][:110, :110])
+    again = few.transform(digits[2][:110, :110])
+    np.testing.assert_allclose(again, few.embedding_, atol=1e-3 * scale)
+
+
+def test_transform_is_sample_wise(fitted, digits):
+    rows = digits[2][110:, :110]
+    together = fitted.transform(rows)
+    alone = np.vstack([fitted.transform(row[None]) for row in rows])
+    np.testing.assert_allclose(together, alone, atol=1e-6 * np.abs(together).max())
+
+
+def test_new_measures_are_placed_well(digits):
+    """Unseen digits: distances to training ones nearly as good as those among them."""
+    W = digits[2]
+    mds = WassersteinMDS().fit(W[:110, :110])
+    baseline = np.square(W[110:, :110] - W[110:, :110].mean()).mean()
+    Z = mds.transform(W[110:, :110])
+    error = np.square(cdist(Z, mds.embedding_) - W[110:, :110]).mean()
+    assert error < 0.05 * baseline
+    assert mds.score(W[110:, :110]) == pytest.approx(1 - error / baseline)
+    among_new = np.square(cdist(Z, Z) - W[110:, 110:]).mean()
+    assert among_new < 0.05 * baseline
+
+
+def test_fewer_components(digits):
+    W = digits[2][:110, :110]
+    optimum = WassersteinMDS().fit(W)
+    stresses = []
+    for k in (1, 2, 10):
+        mds = WassersteinMDS(k).fit(W)
+        assert mds.embedding_.shape == (110, k)
+        assert mds.optimal_stress_ == optimum.stress_
+        Z = mds.embedding_
+        np.testing.assert_allclose(mds.distance_matrix_, cdist(Z, Z), atol=1e-6)
+        stress = np.square(cdist(Z, Z, "sqeuclidean") - W**2).sum()
+        assert mds.stress_ == pytest.approx(stress, rel=1e-8)
+        stresses.append(mds.stress_)
+        np.testing.assert_allclose(Z.mean(axis=0), 0, atol=1e-10)
+    assert stresses[0] > stresses[1] > stresses[2] > optimum.stress_
+
+
+def test_more_components_than_the_optimum_has():
+    W = np.sqrt(euclidean(20, dim=3))
+    mds = WassersteinMDS(8).fit(W)
+    assert mds.embedding_.shape == (20, 8)
+    assert (mds.embedding_[:, 3:] == 0).all()
+    np.testing.assert_allclose(mds.distance_matrix_, W, atol=1e-8)
+    np.testing.assert_allclose(mds.transform(W), mds.embedding_, atol=1e-8)
+
+
+def test_equal_measures():
+    mds = WassersteinMDS().fit(np.zeros((4, 4)))
+    np.testing.assert_array_equal(mds.embedding_, np.zeros((4, 1)))
+    np.testing.assert_array_equal(mds.transform(np.ones((2, 4))), np.zeros((2, 1)))
+    assert mds.negative_mass_ == mds.stress_ == mds.duality_gap_ == 0
+
+
+@pytest.mark.parametrize("unit", [1e-75, 1e-40, 1e40, 1e74])
+def test_units(unit):
+    """Distances in another unit: everything scales, nothing else changes."""
+    W = np.sqrt(noisy(20) / noisy(20).max())
+    plain, scaled = (WassersteinMDS(4).fit(u * W) for u in (1.0, unit))
+    np.testing.assert_allclose(scaled.embedding_, unit * plain.embedding_, rtol=1e-6)
+    assert scaled.stress_ / unit**2 / unit**2 == pytest.approx(plain.stress_)
+    np.testing.assert_allclose(
+        scaled.transform(unit * W[:3]), unit * plain.transform(W[:3]), rtol=1e-6
+    )
+
+
+@pytest.mark.parametrize("solver", ["pgd", "sdp"])
+def test_solvers_agree(solver, digits):
+    W = digits[2][-60:, -60:] ** 1.5
+    newton = WassersteinMDS().fit(W)
+    other = WassersteinMDS(solver=solver, tol=1e-7).fit(W)
+    assert newton.stress_ == pytest.approx(other.stress_, rel=1e-6)
+
+
+def test_frames_names_and_output(digits):
+    W = pd.DataFrame(digits[2][:20, :20], columns=[f"d{i}" for i in range(20)])
+    mds = WassersteinMDS(2).set_output(transform="pandas").fit(W)
+    Z = mds.transform(W)
+    assert list(Z.columns) == ["wassersteinmds0", "wassersteinmds1"]
+    assert list(mds.feature_names_in_) == list(W.columns)
+    assert list(mds.fit_transform(W).columns) == list(Z.columns)
+    with pytest.raises(ValueError, match="feature names"):
+        mds.transform(W.rename(columns={"d0": "d"}))
+    tensor = torch.from_numpy(digits[2][:20, :20])
+    again = WassersteinMDS(2).fit(tensor)
+    np.testing.assert_array_equal(again.embedding_, mds.embedding_)
+
+
+def test_pipelines_and_searches(digits):
+    X, y, W = digits
+    knn = make_pipeline(WassersteinMDS(8), KNeighborsClassifier(3))
+    assert knn.fit(W[:110, :110], y[:110]).score(W[110:, :110], y[110:]) > 0.8
+    search = GridSearchCV(
+        WassersteinMDS(), {"n_components": [2, 20]}, cv=3, error_score="raise"
+    ).fit(W)
+    assert search.best_params_ == {"n_components": 20}
+    search = GridSearchCV(
+        make_pipeline(WassersteinMDS(metric="exact", grid_shape=GRID), KMeans(5)),
+        {"wassersteinmds__n_components": [2, 5], "kmeans__random_state": [0]},
+        cv=2,
+        error_score="raise",
+    ).fit(X[:40])
+    assert search.best_estimator_[0].embedding_.shape[0] == 40
+
+
+def test_pickle_and_bytes(fitted, digits):
+    rows = digits[2][110:, :110]
+    again = pickle.loads(pickle.dumps(fitted))
+    np.testing.assert_array_equal(again.transform(rows), fitted.transform(rows))
+    twice = [WassersteinMDS(3).fit(digits[2]).embedding_.tobytes() for _ in range(2)]
+    assert twice[0] == twice[1]
+
+
+def test_pairwise_distances(fitted, digits):
+    W = digits[2]
+    Z = fitted.transform(W[110:, :110])
+    D = fitted.pairwise_distances(W[110:, :110])
+    np.testing.assert_array_equal(D, D.T)
+    assert (np.diag(D) == 0).all()
+    np.testing.assert_allclose(D, cdist(Z, Z))
+    squared = fitted.pairwise_distances(W[110:, :110], W[:7, :110], squared=True)
+    expected = cdist(Z, fitted.transform(W[:7, :110]), "sqeuclidean")
+    np.testing.assert_allclose(squared, expected)
+
+
+def test_what_is_wrong_with_training_distances():
+    W = np.sqrt(euclidean(5))
+    lopsided = W.copy()
+    lopsided[0, 1] *= 2
+    for bad, message in [
+        (lopsided, "expected a symmetric matrix"),
+        (W + 1, r"X\[0, 0\]=1, expected a zero diagonal"),
+        (-W, "Negative values in data"),
+        (W[:3], "If rows are measures, WassersteinMDS needs metric='exact'"),
+        (W * np.nan, "Input X contains NaN"),
+        (1e76 * W / W.max(), "expected them between 1e-75 and 1e.75"),
+        (1e-76 * W / W.max(), "expected them between 1e-75 and 1e.75"),
+        (W[:1, :1], "minimum of 2 is required"),
+        ([np.zeros((3, 2)), np.zeros((4, 2))], "Got X=a collection of point clouds"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            WassersteinMDS().fit(bad)
+
+
+def test_what_is_wrong_with_new_distances(fitted):
+    rows = fitted.dissimilarity_matrix_[:3]
+    for bad, message in [
+        (rows[:, :50], "X has 50 features, but WassersteinMDS is expecting 110"),
+        (-rows, "Negative values in data"),
+        (1e80 * rows, "Measure in another unit"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            fitted.transform(bad)
+    with pytest.raises(NotFittedError):
+        WassersteinMDS().transform(rows)
+
+
+def test_what_is_wrong_with_measures(digits):
+    X = digits[0]
+    mds = WassersteinMDS(metric="exact", grid_shape=GRID)
+    with pytest.raises(ValueError, match="n_samples=1, expected at least two"):
+        mds.fit(X[:1])
+    mds.fit(X[:5])
+    with pytest.raises(ValueError, match="Got X=point clouds, expected histograms"):
+        mds.transform([np.zeros((3, 2))])
+    with pytest.raises(ValueError, match="X has 32 features"):
+        mds.transform(X[:2, :32])
+    with pytest.raises(ValueError, match="'metric' parameter"):
+        WassersteinMDS(metric="euclidean").fit(X)
+
+
+def test_distances_taken_for_histograms_are_warned_of():
+    W = np.sqrt(euclidean(6))
+    with pytest.warns(UserWarning, match="Pass metric='precomputed' if they are"):
+        WassersteinMDS(metric="exact").fit(W)
+
+
+def test_descent_that_is_cut_short_is_said(monkeypatch):
+    monkeypatch.setattr(_descent, "MAX_ITER", 2)
+    with pytest.warns(ConvergenceWarning, match="n_components=3 dimensions stopped"):
+        WassersteinMDS(3).fit(np.sqrt(ZOO["digits"]))
+
+
+def test_a_solver_that_is_cut_short_is_said():
+    with pytest.warns(ConvergenceWarning, match="relative duality gap"):
+        WassersteinMDS(max_iter=1).fit(np.sqrt(ZOO["squares"]))
