@@ -181,15 +181,14 @@ class StressBoundsDisplay:
         certificate = next(iter(self.certificates.values()))
         values = certificate.eigenvalues
         sizes, rank = np.abs(values), np.arange(1, len(values) + 1)
-        largest = sizes.max() or 1.0
+        drawn = np.maximum(sizes / (sizes.max() or 1.0), _SMALLEST)
         is_negative = values < 0
         for mask, color, label in (
             (~is_negative, _EMBEDDER, "positive"),
             (is_negative, _IMPOSSIBLE, f"negative ({is_negative.sum()})"),
         ):
-            ax.plot(rank[mask], sizes[mask] / largest, ".", color=color, label=label)
+            ax.plot(rank[mask], drawn[mask], ".", color=color, label=label)
         ax.set_yscale("log")
-        ax.set_ylim(max(1e-12, sizes[sizes > 0].min(initial=largest) / largest) / 2, 2)
         share = sizes[is_negative].sum() / (sizes.sum() or 1.0)
         ax.set(
             xlabel="eigenvalue of -J W$^2$ J",

@@ -29,7 +29,6 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.linalg import eigh
 
 EPS = np.finfo(np.float64).eps
 
@@ -141,7 +140,9 @@ class Problem:
         M[np.diag_indices(n)] += s
         # The vector 1, of eigenvalue zero, is sent below all others and cut off.
         M -= 2 * (self.size + np.abs(s).max()) / n
-        values, vectors = eigh(M, driver="evd", check_finite=False, overwrite_a=True)
+        # Not scipy's: its BLAS has threads of its own, which numpy's would wait for and
+        # fight; four times slower at n = 256.
+        values, vectors = np.linalg.eigh(M)
         self.n_iter += 1
         return DualPoint(s, values[1:], vectors[:, 1:])
 
