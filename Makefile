@@ -32,6 +32,7 @@ doc: $(VENV)/.installed
 bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/dwe_mnist.py --data $(DATA)
 	$(BIN)/python benchmarks/ground_truth.py --data $(DATA)
+	$(BIN)/python benchmarks/nearest_edm.py --data $(DATA)
 
 clean:
 	rm -rf $(VENV) build dist doc/_build doc/auto_examples *.egg-info

@@ -90,23 +90,21 @@ def stress_bounds(D):
 
 def bounds_at(problem, origin):
     """Return the bounds, given the dual point at zero."""
-    g = origin.diagonal
-    values, vectors = origin.positive
-    # The classical solution: its squared distances less D.
-    C = (g[:, None] + g) / 2 - (vectors * values) @ vectors.T
-    np.fill_diagonal(C, 0)
-    C += problem.D
-    # min_t |t C - D|^2, written without a difference of two large numbers.
-    ahead = C - problem.D
-    share = np.vdot(ahead, C) / (np.vdot(C, C) or 1.0)
-    scaled = np.square(ahead - share * C).sum()
+    g, D = origin.diagonal, problem.D
     n, total = len(g), g.sum()
+    values, _ = origin.positive
+    # C = D + e is the classical solution, e = (g 1' + 1 g') / 2 - M(0)_+, and M(0)_+ is
+    # orthogonal to 1. The best multiple of C leaves |e|^2 - <e, C>^2 / |C|^2.
+    error = origin.stress
+    error_along_D = g @ D.sum(axis=1) - values @ values
+    size = np.vdot(D, D) + 2 * error_along_D + error
+    scaled = error - (error_along_D + error) ** 2 / (size or 1.0)
     spread = 2 * (n * (g @ g) - total**2)
     unit_sq = problem.unit**2
     return StressBounds(
         lower=unit_sq * origin.dual_value,
         shifted_lower=unit_sq * origin.recentred().dual_value,
-        scaled_cmds=float(unit_sq * min(scaled, origin.stress)),
+        scaled_cmds=float(unit_sq * scaled),
         cmds=unit_sq * origin.stress,
         published_upper=float(unit_sq * (max(spread, 0.0) + origin.dual_value)),
         published_column=unit_sq * origin.gap,

@@ -12,8 +12,9 @@ from ._placement import place
 
 # Corrections that L-BFGS keeps.
 MEMORY = 10
-# Relative gain of the stress that makes moving a single point worth another descent.
-WORTHWHILE = 1e-9
+# A single point is moved for a relative gain of the stress of so many times `tol`, or
+# of the second number, which rounding cannot feign.
+WORTHWHILE = 10, 1e-12
 MAX_ROUNDS = 20
 MAX_ITER = 2_000
 
@@ -62,9 +63,9 @@ def reduce_dimension(points, D, n_components, tol, max_iter):
     """Return an embedding in few dimensions whose stress is locally least.
 
     Truncates points in principal axes and descends on
-    `sum_ij (|z_i - z_j|^2 - D_ij)^2`, which is not convex. At the end no small move of
-    all points lowers the stress, and no move of one point, however far: rows that
-    :func:`place` would put elsewhere are put there, and the descent goes on.
+    `sum_ij (|z_i - z_j|^2 - D_ij)^2`, which is not convex. Points that :func:`place`
+    would put elsewhere, however far, are put there, and the descent goes on until there
+    are none.
 
     Parameters
     ----------
@@ -87,9 +88,10 @@ def reduce_dimension(points, D, n_components, tol, max_iter):
         Whether it stopped by itself.
     """
     Z = points[:, :n_components]
+    worthwhile = max(WORTHWHILE[0] * tol, WORTHWHILE[1])
     for _ in range(MAX_ROUNDS):
         Z, descended = _descend(Z, D, tol, max_iter)
-        Z, has_moved = _move_single_points(Z, D)
+        Z, has_moved = _move_single_points(Z, D, worthwhile)
         if not has_moved:
             break
     Z = Z - Z.mean(axis=0)
@@ -121,13 +123,12 @@ def _descend(Z, D, tol, max_iter):
     return answer.x.reshape(Z.shape) * unit, answer.nit < max_iter
 
 
-def _move_single_points(Z, D):
+def _move_single_points(Z, D, worthwhile):
     """Move each point, in turn, that has a better place given all others."""
-    total = _row_stress(Z, Z, D).sum()
-    worthwhile = WORTHWHILE * total
-    gains = _row_stress(Z, Z, D) - _row_stress(place(Z, D), Z, D)
+    stress = _row_stress(Z, Z, D)
+    gains = stress - _row_stress(place(Z, D), Z, D)
     moved, Z = False, Z.copy()
-    for i in np.flatnonzero(gains > worthwhile):
+    for i in np.flatnonzero(gains > worthwhile * stress.sum()):
         others = np.arange(len(Z)) != i
         rest, d_sq = Z[others], D[i : i + 1, others]
         z = place(rest, d_sq)

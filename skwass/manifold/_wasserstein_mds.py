@@ -117,8 +117,8 @@ class WassersteinMDS(
 
     Notes
     -----
-    Five or so eigendecompositions of an n x n matrix: about a second for n = 1,000 on
-    two cores. The descent in k dimensions adds a hundred steps of `O(n^2 k)`.
+    Four to eight eigendecompositions of an n x n matrix: less than a second for n =
+    1,000 on two cores. The descent in k dimensions adds a hundred steps of `O(n^2 k)`.
 
     A new point is placed where its distances to all training points fit best, globally
     [2]_. At the optimum that is where training points are themselves, so `transform`
