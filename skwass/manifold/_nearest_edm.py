@@ -194,7 +194,8 @@ def nearest_edm(D, *, solver="newton", tol=1e-8, max_iter=None):
         warnings.warn(
             f"{solver} stopped at a relative duality gap of "
             f"{point.gap / point.stress:.2g}, above tol={tol:g}; the matrix is "
-            "Euclidean and its gap is right. Raise max_iter, or use solver='newton'.",
+            "Euclidean and its gap is right. Raise tol or max_iter, or use "
+            "solver='newton'.",
             ConvergenceWarning,
             stacklevel=2,
         )
