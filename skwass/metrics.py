@@ -5,10 +5,12 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, validate_params
+from sklearn.utils.validation import check_is_fitted
 
 from .manifold import StressBounds, nearest_edm
-from .manifold._checks import check_distances
+from .manifold._checks import check_distances, look_like_distances
 from .manifold._nearest_edm import SOLVER_CONSTRAINTS
+from .measures import Histograms, as_measures
 from .ot import pairwise_wasserstein
 
 __all__ = ["StressCertificate", "stress_certificate"]
@@ -95,7 +97,9 @@ def stress_certificate(
         What to judge: its `pairwise_distances(X)`, or a matrix of distances d, not
         squared.
     X : array-like of shape (n, n_features), or a collection of n clouds, default=None
-        The measures. Needed by an embedder, and where `distances` is None.
+        The measures, as the embedder takes them: for a `WassersteinMDS` of precomputed
+        distances, those to its training measures. Needed by an embedder, and where
+        `distances` is None.
     distances : array-like of shape (n, n), default=None
         True distances W, not squared. If None they are computed: by the ground truth of
         the embedder, or exactly.
@@ -120,8 +124,10 @@ def stress_certificate(
 
     Notes
     -----
-    The optimum is that of embeddings made for these measures. An embedder that has not
-    seen them cannot be expected to reach it; one that is trained on them can.
+    The optimum is that of embeddings made for these measures, in up to n - 1
+    dimensions. An embedder that has not seen them cannot be expected to reach it; one
+    that is trained on them can. A few measures are often Euclidean exactly, and the
+    ratio is infinite then: take some hundreds. Stresses that are rounding count as 0.
 
     `n (n - 1) / 2` exact distances unless they are given, then `O(n^3)`.
 
@@ -142,6 +148,11 @@ def stress_certificate(
     """
     embedder = embedder_or_distances
     is_embedder = hasattr(embedder, "pairwise_distances")
+    if not is_embedder and hasattr(embedder, "fit"):
+        raise TypeError(
+            f"Got {type(embedder).__name__}, which has no pairwise_distances, expected "
+            "an embedder or distances. Pass the embedder inside, or distances."
+        )
     if X is None and (is_embedder or distances is None):
         raise ValueError(
             "Got X=None, expected measures: an embedder embeds them, and true "
@@ -150,8 +161,13 @@ def stress_certificate(
     if distances is None and is_embedder:
         distances = true_distances(embedder, X, n_jobs)
     elif distances is None:
-        space = {"grid_shape": grid_shape, "support": support}
-        distances = pairwise_wasserstein(X, **space, n_jobs=n_jobs)
+        measures = as_measures(X, grid_shape=grid_shape, support=support)
+        if isinstance(measures, Histograms) and look_like_distances(measures.masses):
+            raise ValueError(
+                "Got X with a zero diagonal, as distances have, expected measures. "
+                "Pass distances=X if these are true distances."
+            )
+        distances = pairwise_wasserstein(measures, n_jobs=n_jobs)
     predicted = embedder.pairwise_distances(X) if is_embedder else embedder
     (certificate,) = certify([predicted], distances, solver)
     return certificate
@@ -183,10 +199,15 @@ def certify(predictions, distances, solver="newton"):
             )
     D = np.square(W)
     best = nearest_edm(D, solver=solver)
+    rounding = (len(D) * np.finfo(float).eps * np.linalg.norm(D)) ** 2
+
+    def rounded(stress):
+        return float(stress) if stress > rounding else 0.0
+
     return [
         StressCertificate(
-            stress=float(np.square(np.square(predicted) - D).sum()),
-            optimum=best.stress,
+            stress=rounded(np.square(np.square(predicted) - D).sum()),
+            optimum=rounded(best.stress),
             duality_gap=best.duality_gap,
             bounds=best.bounds,
             n_measures=len(W),
@@ -213,9 +234,10 @@ def true_distances(embedder, X, n_jobs=None):
     W : ndarray of shape (n, n)
         Not squared. `X` itself if the embedder takes distances: it is checked later.
     """
-    ground_truth = getattr(embedder, "ground_truth", None) or embedder.metric
-    if isinstance(ground_truth, str) and ground_truth == "precomputed":
+    check_is_fitted(embedder)
+    if getattr(embedder, "measures_", X) is None:  # it was fitted to distances
         return X
+    ground_truth = getattr(embedder, "ground_truth", None) or embedder.metric
     if embedder.grid_shape_ is not None:
         space = {"grid_shape": embedder.grid_shape_}
     else:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits
+from sklearn.pipeline import make_pipeline
 
 from skwass import DeepWassersteinEmbedder, WassersteinMDS
 from skwass.metrics import stress_certificate
@@ -71,7 +72,7 @@ def test_euclidean_truth():
     x = np.arange(4.0)[:, None]
     W = cdist(x, x)
     certificate = stress_certificate(2 * W, distances=W)
-    assert certificate.ratio > 1e20
+    assert certificate.ratio == np.inf
     zero = np.zeros((3, 3))
     exact = stress_certificate(zero, distances=zero)
     assert exact.ratio == 1
@@ -88,5 +89,19 @@ def test_bad_calls(digits):
         stress_certificate(W)
     with pytest.raises(ValueError, match=r"for embeddings of 10 measures"):
         stress_certificate(mds, X[:10], distances=W)
-    with pytest.raises(ValueError, match="Got distances of shape"):
+    with pytest.raises(ValueError, match=r"Got distances of shape \(4, 10\)"):
         stress_certificate(WassersteinMDS().fit(W[:10, :10]), W[10:14, :10])
+    with pytest.raises(ValueError, match="Pass distances=X if these are true"):
+        stress_certificate(W, W)
+    with pytest.raises(TypeError, match="Got Pipeline, which has no pairwise"):
+        stress_certificate(make_pipeline(mds), X)
+    with pytest.raises(ValueError, match="Pass those if rows are coordinates"):
+        stress_certificate(mds.embedding_[:, :3], distances=W[:10, :10])
+
+
+def test_rounding_is_no_stress():
+    """Euclidean distances, to the last bits: the optimum and the exact answer are 0."""
+    points = np.random.default_rng(0).uniform(size=(50, 3))
+    W = cdist(points, points)
+    assert stress_certificate(cdist(points + 1, points + 1), distances=W).ratio == 1
+    assert stress_certificate(1.01 * W, distances=W).ratio == np.inf

@@ -8,7 +8,7 @@ from ..metrics import certify, true_distances
 # Bounds that are drawn: attribute, and name in the picture.
 _BELOW = [("lower", "eigenvalue bound"), ("shifted_lower", "shifted bound")]
 _ABOVE = [("scaled_cmds", "scaled cMDS"), ("cmds", "cMDS")]
-# Stresses of Euclidean data are rounding; a logarithmic axis needs a floor.
+# Eigenvalues relative to the largest: less is rounding.
 _SMALLEST = 1e-16
 _BOUND, _OPTIMUM, _EMBEDDER, _IMPOSSIBLE = "0.45", "C2", "C0", "C3"
 
@@ -77,6 +77,13 @@ class StressBoundsDisplay:
         """
         if not isinstance(estimator, dict):
             estimator = {type(estimator).__name__: estimator}
+        for name, embedder in estimator.items():
+            if not hasattr(embedder, "pairwise_distances"):
+                raise TypeError(
+                    f"Got estimator={name}, which has no pairwise_distances, expected "
+                    "a fitted embedder. Pass several as a dict of name to embedder."
+                )
+        _refuse_empty(estimator, "estimator")
         if distances is None:
             distances = true_distances(next(iter(estimator.values())), X, n_jobs)
         predictions = {
@@ -103,6 +110,7 @@ class StressBoundsDisplay:
         """
         if not isinstance(y_pred, dict):
             y_pred = {"embedding": y_pred}
+        _refuse_empty(y_pred, "y_pred")
         certificates = certify(y_pred.values(), y_true)
         return cls(dict(zip(y_pred, certificates, strict=True))).plot(axes)
 
@@ -126,6 +134,12 @@ class StressBoundsDisplay:
             _, axes = plt.subplots(
                 1, 2, figsize=(10, 4), width_ratios=[1.3, 1], layout="constrained"
             )
+        axes = np.ravel(axes)
+        if len(axes) != 2:
+            raise ValueError(
+                f"Got axes={len(axes)} of them, expected two, for bounds and spectrum. "
+                "Pass plt.subplots(1, 2)[1]."
+            )
         self.bounds_ax_, self.spectrum_ax_ = axes
         self.figure_ = self.bounds_ax_.figure
         self._plot_bounds(self.bounds_ax_)
@@ -145,21 +159,24 @@ class StressBoundsDisplay:
         names, stresses, colors = zip(*rows, strict=True)
         # Per pair, so that numbers mean something whatever n is.
         n = certificate.n_measures
-        mse = np.maximum(np.array(stresses) / (n * (n - 1)), _SMALLEST)
+        mse = np.array(stresses) / (n * (n - 1))
+        # A logarithmic axis has no zero: it is drawn left of all that is not.
+        floor = mse[mse > 0].min(initial=1.0) / 10
+        labels, mse = [f"{value:.3g}" for value in mse], np.maximum(mse, floor)
         y = np.arange(len(rows))[::-1]
-        edge = max(certificate.optimum / (n * (n - 1)), _SMALLEST)
+        edge = max(certificate.optimum / (n * (n - 1)), floor)
         ax.set_xscale("log")
         # Room for numbers on both sides.
-        room = max(2.0, (mse.max() / mse.min()) ** 0.2)
+        room = max(3.0, (mse.max() / mse.min()) ** 0.3)
         left, right = mse.min() / room, mse.max() * room
         ax.set_xlim(left, right)
         ax.hlines(y, edge, mse, color=colors, lw=1.5)
         ax.scatter(mse, y, color=colors, zorder=3)
         ax.axvline(edge, color=_OPTIMUM, lw=1)
-        for value, height in zip(mse, y, strict=True):
+        for label, value, height in zip(labels, mse, y, strict=True):
             side = -1 if value < edge else 1
             ax.annotate(
-                f"{value:.3g}",
+                label,
                 (value, height),
                 xytext=(7 * side, 0),
                 textcoords="offset points",
@@ -189,6 +206,7 @@ class StressBoundsDisplay:
         ):
             ax.plot(rank[mask], drawn[mask], ".", color=color, label=label)
         ax.set_yscale("log")
+        ax.set_ylim(min(drawn.min() / 2, 0.1), 2)
         share = sizes[is_negative].sum() / (sizes.sum() or 1.0)
         ax.set(
             xlabel="eigenvalue of -J W$^2$ J",
@@ -197,3 +215,10 @@ class StressBoundsDisplay:
         )
         ax.legend(frameon=False)
         ax.spines[["top", "right"]].set_visible(False)
+
+
+def _refuse_empty(embeddings, name):
+    if not embeddings:
+        raise ValueError(
+            f"Got {name}={{}}, expected at least one embedding. Name those to be drawn."
+        )

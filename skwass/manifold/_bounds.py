@@ -21,7 +21,8 @@ class StressBounds:
         Sum of squares of the negative eigenvalues of `-JDJ`.
     shifted_lower : float
         The same for the best additive constant:
-        `max_c sum_i (c - l_i)_+^2 - n c^2` over the eigenvalues l of `-JDJ`.
+        `max_c sum_i (c - l_i)_+^2 - n c^2` over the n - 1 eigenvalues l of `-JDJ` on
+        the centred space.
     scaled_cmds : float
         Stress of the best multiple of the classical solution.
     cmds : float

@@ -36,12 +36,7 @@ def check_distances(W, name, *, squared=False):
         negative entries, distances whose fourth power is no float64, an asymmetric
         matrix, or a diagonal that is not zero.
     """
-    W = check_rectangle(W, name, squared=squared, ensure_min_samples=2)
-    if W.shape[0] != W.shape[1]:
-        raise ValueError(
-            f"Got {name} of shape {W.shape}, expected a square matrix, the distances "
-            "of all pairs. If rows are measures, WassersteinMDS needs metric='exact'."
-        )
+    W = check_rectangle(W, name, squared=squared, is_square=True)
     slack = ROUNDING * W.max()
     diagonal = np.abs(np.diag(W))
     if diagonal.max() > slack:
@@ -63,8 +58,8 @@ def check_distances(W, name, *, squared=False):
     return W
 
 
-def check_rectangle(W, name, *, squared=False, ensure_min_samples=1):
-    """Check distances between two lots of measures; parameters as above.
+def check_rectangle(W, name, *, squared=False, is_square=False):
+    """Check distances between two lots of measures, or of one; parameters as above.
 
     Returns
     -------
@@ -81,8 +76,15 @@ def check_rectangle(W, name, *, squared=False, ensure_min_samples=1):
         W,
         dtype=np.float64,
         input_name=name,
-        ensure_min_samples=ensure_min_samples,
+        ensure_min_samples=2 if is_square else 1,
     )
+    # First, as it says most about what was passed instead.
+    if is_square and W.shape[0] != W.shape[1]:
+        raise ValueError(
+            f"Got {name} of shape {W.shape}, expected a square matrix, the distances "
+            "of all pairs. Pass those if rows are coordinates; if they are measures, "
+            "WassersteinMDS needs metric='exact'."
+        )
     low, high = W.min(), W.max()
     if low < 0:
         i, j = map(int, np.unravel_index(W.argmin(), W.shape))
@@ -100,3 +102,24 @@ def check_rectangle(W, name, *, squared=False, ensure_min_samples=1):
             "of distances. Measure in another unit."
         )
     return W
+
+
+def look_like_distances(X):
+    """Whether histograms have mass where distances are positive, by symmetry.
+
+    Parameters
+    ----------
+    X : ndarray of shape (n, n_bins)
+        Rows with mass.
+
+    Returns
+    -------
+    answer : bool
+        True for three rows or more on as many bins, symmetric and hollow.
+    """
+    occupied = X > 0
+    return (
+        X.shape[0] == X.shape[1] > 2
+        and not occupied.diagonal().any()
+        and bool((occupied == occupied.T).all())
+    )

@@ -191,11 +191,11 @@ def nearest_edm(D, *, solver="newton", tol=1e-8, max_iter=None):
         bounds=bounds_at(problem, origin),
     )
     if not result.converged:
+        other = "" if solver == "newton" else ", or use solver='newton'"
         warnings.warn(
             f"{solver} stopped at a relative duality gap of "
             f"{point.gap / point.stress:.2g}, above tol={tol:g}; the matrix is "
-            "Euclidean and its gap is right. Raise tol or max_iter, or use "
-            "solver='newton'.",
+            f"Euclidean and its gap is right. Raise tol or max_iter{other}.",
             ConvergenceWarning,
             stacklevel=2,
         )

@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 from ..measures import Histograms, MeasureReaderMixin
 from ..ot import pairwise_wasserstein
 from ..ot._pairwise import GROUND_TRUTHS
-from ._checks import check_distances, check_rectangle
+from ._checks import check_distances, check_rectangle, look_like_distances
 from ._descent import in_dimension
 from ._nearest_edm import SOLVER_CONSTRAINTS, nearest_edm, squared_distances
 from ._placement import place
@@ -53,7 +53,7 @@ class WassersteinMDS(
         object such as :class:`skwass.ot.ExactWasserstein`.
     grid_shape : tuple of int, default=None
         Histograms only: the grid that the bins form, e.g. `(28, 28)`; W is then in
-        pixels.
+        pixels. With neither this nor `support`, bins are on a line.
     support : array-like of shape (n_bins, d), default=None
         Histograms only: positions of the bins.
     solver : {"newton", "pgd", "sdp"}, default="newton"
@@ -83,9 +83,10 @@ class WassersteinMDS(
     duality_gap_ : float
         `optimal_stress_` is above the true optimum by no more than this.
     lower_bound_ : float
-        Sum of squares of the negative eigenvalues: what was known beforehand.
+        Sum of squares of the negative eigenvalues, a lower bound of `optimal_stress_`.
     upper_bound_ : float
-        Stress of the best multiple of classical scaling.
+        Stress of the best multiple of classical scaling, an upper bound of
+        `optimal_stress_`; `stress_` in few dimensions may be above it.
     bounds_ : StressBounds
         These and others, see :func:`stress_bounds`.
     eigenvalues_ : ndarray of shape (n_samples - 1,)
@@ -94,8 +95,8 @@ class WassersteinMDS(
         Share of the negative ones in the sum of absolute values.
     n_iter_ : int
         Eigendecompositions that the optimum took (iterations of SCS for `"sdp"`).
-    measures_ : Histograms or PointClouds
-        Training measures, unless `metric="precomputed"`.
+    measures_ : Histograms, PointClouds or None
+        Training measures; None if `fit` was given distances.
     n_features_in_ : int
         Number of features seen in `fit`; for precomputed distances n_samples.
 
@@ -200,7 +201,8 @@ class WassersteinMDS(
         self : object
             Fitted estimator.
         """
-        W = self._training_distances(X)
+        W, self.measures_ = self._training_distances(X)
+        self._metric = self.metric
         D = np.square(W)
         best = nearest_edm(D, solver=self.solver, tol=self.tol, max_iter=self.max_iter)
         self.embedding_ = in_dimension(
@@ -241,7 +243,8 @@ class WassersteinMDS(
     def transform(self, X):
         """Place measures among the training ones.
 
-        Minimises `sum_j (|z - embedding_j|^2 - W_j^2)^2` for each row, globally.
+        Minimises `sum_j (|z - embedding_j|^2 - W_j^2)^2` for each row, globally, over
+        `z` in the span of the embedding: columns that are zero there stay zero.
 
         Parameters
         ----------
@@ -308,11 +311,11 @@ class WassersteinMDS(
         )
 
     def _training_distances(self, X):
-        """Return W of all pairs: given, or computed."""
+        """Return W of all pairs, given or computed, and the measures, if any."""
         if self._is_precomputed():
             W = check_distances(X, "X")
             validate_data(self, X, reset=True, skip_check_array=True)
-            return W
+            return W, None
         measures = self._read(X)
         if len(measures) < 2:
             raise ValueError(
@@ -321,40 +324,35 @@ class WassersteinMDS(
             )
         self._warn_of_distances(measures)
         self._remember(X, measures)
-        self.measures_ = measures
-        return check_distances(self._wasserstein(measures), "X")
+        W = self._wasserstein(measures, None, self.metric)
+        return check_distances(W, "X"), measures
 
     def _distances_to_training(self, X):
         """Return W from each row of X to each training measure."""
-        if not self._is_precomputed():
-            return self._wasserstein(self._as_measures(X), self.measures_)
+        if self.measures_ is not None:
+            return self._wasserstein(self._as_measures(X), self.measures_, self._metric)
         W = check_rectangle(X, "X")
         named = X if hasattr(X, "columns") else W
         validate_data(self, named, reset=False, skip_check_array=True)
         return W
 
-    def _wasserstein(self, X, Y=None):
+    def _wasserstein(self, X, Y, metric):
         settings = {"n_jobs": self.n_jobs, "verbose": self.verbose}
-        return pairwise_wasserstein(X, Y, ground_truth=self.metric, **settings)
+        return pairwise_wasserstein(X, Y, ground_truth=metric, **settings)
 
     def _is_precomputed(self):
         return isinstance(self.metric, str) and self.metric == "precomputed"
 
     def _warn_of_distances(self, measures):
         """Warn where a matrix of distances is read as histograms."""
-        if (
-            isinstance(measures, Histograms)
-            and len(measures) == measures.n_features > 2
-        ):
-            occupied = measures.masses > 0
-            if not occupied.diagonal().any() and (occupied == occupied.T).all():
-                warnings.warn(
-                    f"Got X with a zero diagonal and metric={self.metric!r}: its rows "
-                    "are taken for histograms, not for distances. Pass "
-                    "metric='precomputed' if they are distances.",
-                    UserWarning,
-                    stacklevel=4,
-                )
+        if isinstance(measures, Histograms) and look_like_distances(measures.masses):
+            warnings.warn(
+                f"Got X with a zero diagonal and metric={self.metric!r}: its rows are "
+                "taken for histograms, not for distances. Pass metric='precomputed' if "
+                "they are distances.",
+                UserWarning,
+                stacklevel=4,
+            )
 
     def _place(self, W):
         # A column of zeros has no extent to place anything along.

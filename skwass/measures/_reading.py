@@ -45,9 +45,14 @@ class MeasureReaderMixin:
         is_cloud = isinstance(measures, PointClouds)
         if is_cloud != (self.support_ is None):
             kinds = ("histograms", "point clouds")
+            remedy = (
+                "Pass X.reshape(len(X), -1) if these are images."
+                if is_cloud
+                else "as_measures(X, ...).to_clouds() makes clouds of histograms."
+            )
             raise ValueError(
                 f"Got {input_name}={kinds[is_cloud]}, expected {kinds[not is_cloud]} "
-                "as in fit. as_measures(X, ...).to_clouds() makes clouds of histograms."
+                f"as in fit. {remedy}"
             )
         if is_cloud:
             if measures.dim != self.n_features_in_:

@@ -4,6 +4,7 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
+from sklearn.exceptions import NotFittedError
 
 from skwass import WassersteinMDS
 from skwass.inspection import StressBoundsDisplay
@@ -79,3 +80,17 @@ def test_euclidean_and_equal_measures_can_be_drawn():
     for W in (line, np.zeros((3, 3))):
         display = StressBoundsDisplay.from_predictions(W, W)
         display.figure_.canvas.draw()
+
+
+def test_bad_calls(digits):
+    X, W = digits
+    with pytest.raises(TypeError, match="Got estimator=list, which has no pairwise"):
+        StressBoundsDisplay.from_estimator([WassersteinMDS()], X)
+    with pytest.raises(ValueError, match="Got estimator={}"):
+        StressBoundsDisplay.from_estimator({}, X)
+    with pytest.raises(ValueError, match="Got y_pred={}"):
+        StressBoundsDisplay.from_predictions(W, {})
+    with pytest.raises(NotFittedError):
+        StressBoundsDisplay.from_estimator(WassersteinMDS(metric="exact"), X)
+    with pytest.raises(ValueError, match="Got axes=1 of them, expected two"):
+        StressBoundsDisplay.from_predictions(W, W, axes=plt.gca())

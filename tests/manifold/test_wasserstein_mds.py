@@ -235,7 +235,7 @@ def test_what_is_wrong_with_training_distances():
         (lopsided, "expected a symmetric matrix"),
         (W + 1, r"X\[0, 0\]=1, expected a zero diagonal"),
         (-W, "Negative values in data"),
-        (W[:3], "If rows are measures, WassersteinMDS needs metric='exact'"),
+        (W[:3], "if they are measures, WassersteinMDS needs metric='exact'"),
         (W * np.nan, "Input X contains NaN"),
         (1e76 * W / W.max(), "expected them between 1e-75 and 1e.75"),
         (1e-76 * W / W.max(), "expected them between 1e-75 and 1e.75"),
@@ -288,3 +288,16 @@ def test_descent_that_is_cut_short_is_said(monkeypatch):
 def test_a_solver_that_is_cut_short_is_said():
     with pytest.warns(ConvergenceWarning, match="relative duality gap"):
         WassersteinMDS(max_iter=1).fit(np.sqrt(ZOO["squares"]))
+
+
+def test_what_fit_saw_decides_what_comes_after(digits):
+    """A metric set later waits for the next fit, which leaves nothing behind."""
+    X, _, W = digits
+    mds = WassersteinMDS(2, metric="exact", grid_shape=GRID).fit(X[:20])
+    Z = mds.transform(X[20:23])
+    np.testing.assert_array_equal(
+        mds.set_params(metric="precomputed").transform(X[20:23]), Z
+    )
+    mds.fit(W[:20, :20])
+    assert mds.measures_ is None
+    np.testing.assert_allclose(mds.transform(W[20:23, :20]), Z, atol=1e-3)
