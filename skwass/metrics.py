@@ -1,6 +1,6 @@
 """How good an embedding is, and how good it could be."""
 
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from numbers import Integral
 
 import numpy as np
@@ -204,12 +204,13 @@ def certify(predictions, distances, solver="newton"):
     def rounded(stress):
         return float(stress) if stress > rounding else 0.0
 
+    bounds = StressBounds(*map(rounded, astuple(best.bounds)))
     return [
         StressCertificate(
             stress=rounded(np.square(np.square(predicted) - D).sum()),
             optimum=rounded(best.stress),
             duality_gap=best.duality_gap,
-            bounds=best.bounds,
+            bounds=bounds,
             n_measures=len(W),
             eigenvalues=best.eigenvalues,
         )

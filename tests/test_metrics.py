@@ -104,4 +104,7 @@ def test_rounding_is_no_stress():
     points = np.random.default_rng(0).uniform(size=(50, 3))
     W = cdist(points, points)
     assert stress_certificate(cdist(points + 1, points + 1), distances=W).ratio == 1
-    assert stress_certificate(1.01 * W, distances=W).ratio == np.inf
+    certificate = stress_certificate(1.01 * W, distances=W)
+    assert certificate.ratio == np.inf
+    assert certificate.bounds.lower == certificate.bounds.cmds == 0
+    assert np.isnan(certificate.position)
