@@ -120,7 +120,7 @@ def _descend(Z, D, tol, max_iter):
         method="L-BFGS-B",
         options={**options, "ftol": tol, "gtol": 0.0},
     )
-    return answer.x.reshape(Z.shape) * unit, answer.nit < max_iter
+    return answer.x.reshape(Z.shape) * unit, answer.status != 1
 
 
 def _move_single_points(Z, D, worthwhile):

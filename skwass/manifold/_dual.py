@@ -96,7 +96,7 @@ class DualPoint:
     @property
     def rounding(self):
         """A gap that float64 cannot tell from zero."""
-        return (len(self.s) * EPS * np.abs(self.eigenvalues).max()) ** 2
+        return (2 * len(self.s) * EPS * np.abs(self.eigenvalues).max()) ** 2
 
     def recentred(self):
         """Return the best point of the line `s + c 1`: the same eigenvectors."""

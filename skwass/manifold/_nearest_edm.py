@@ -147,8 +147,9 @@ def nearest_edm(D, *, solver="newton", tol=1e-8, max_iter=None):
 
     Notes
     -----
-    `"newton"` takes four to eight eigendecompositions and little else: half a second
-    for n = 1,000, four to six seconds for 2,000 on two cores. `"pgd"` takes more of
+    `"newton"` takes four to eight eigendecompositions for Wasserstein distances, many
+    more where entries have heavy tails, and little else: half a second for n = 1,000,
+    four to six seconds for 2,000 on two cores. `"pgd"` takes more of
     them the larger n is, hundreds for 1,000; `"sdp"` a minute for 500. Memory is a few
     matrices of the size of `D`.
     A duality gap below the rounding of float64 counts as zero, so Euclidean input is

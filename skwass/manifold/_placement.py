@@ -76,7 +76,8 @@ def _solve_secular(c, delta, beta, n):
     """
     # Without a component along the flattest axis mu would be 0, with two mirror images
     # for solutions. A component too small to change the other axes chooses one.
-    c = c.copy()
+    # Rounding counts as none, or it would choose, and another row's company with it.
+    c = np.where(np.abs(c) <= 32 * n * EPS, 0.0, c)
     c[:, -1] = np.where(np.abs(c[:, -1]) < FAINT, FAINT, c[:, -1])
     # In terms of x > 0, the right side is max(beta, 0) + x / 2 =: h.
     shifted = delta + np.maximum(-2 * beta, 0)[:, None]  # [m, k]

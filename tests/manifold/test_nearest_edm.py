@@ -198,6 +198,17 @@ def test_equal_points():
     assert result.converged
 
 
+@pytest.mark.parametrize("decimals", [7, 8, 9, 10, 11, 12, 14])
+@pytest.mark.parametrize("seed", range(6))
+def test_nearly_euclidean_input(decimals, seed):
+    """Distances that were rounded: solved in few steps, without a warning."""
+    points = np.random.default_rng(seed).normal(size=(30, 2))
+    W = np.round(np.linalg.norm(points[:, None] - points, axis=-1), decimals)
+    result = nearest_edm(W**2)
+    assert result.converged
+    assert result.n_iter <= 15
+
+
 def test_two_points():
     np.testing.assert_allclose(nearest_edm([[0, 4], [4, 0]]).matrix, [[0, 4], [4, 0]])
 

@@ -64,7 +64,12 @@ def test_mirror_images():
     z = place(cross, d_sq)
     for other in (-z, [[0.0, 3.0]], [[3.0, 0.0]], [[0.0, 0.0]]):
         assert residual(z, cross, d_sq) <= residual(other, cross, d_sq) + 1e-12
-    np.testing.assert_array_equal(z, place(cross, d_sq))
+    for angle in np.linspace(0, 3, 40):
+        turn = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+        turned = cross @ np.array(turn) + 1
+        together = place(turned, np.repeat(d_sq, 5, axis=0))
+        alone = place(turned, d_sq)
+        np.testing.assert_allclose(together, np.repeat(alone, 5, axis=0), atol=1e-9)
 
 
 def test_landmarks_in_a_subspace_and_in_one_point():
