@@ -50,6 +50,10 @@ def place(landmarks, d_sq):
     # (curvature + multiplier) z = c, and n |z|^2 = sum b + multiplier / 2. The solution
     # is global where curvature + multiplier is positive throughout.
     c = -2 * b @ U / np.sqrt(unit)
+    # What rounding leaves of a tie would choose, and with it the rest of the batch. It
+    # is as small as the axis is thin, and so is the bar.
+    rounding = 32 * EPS * np.linalg.norm(b, axis=1)[:, None] * stretch[:rank]
+    c[np.abs(c) <= rounding / np.sqrt(unit)] = 0
     lowest = curvature[-1] / unit
     beta = b.sum(axis=1) - lowest[:, 0] / 2
     z = _solve_secular(c, curvature / unit - lowest, beta, len(U))
@@ -76,8 +80,7 @@ def _solve_secular(c, delta, beta, n):
     """
     # Without a component along the flattest axis mu would be 0, with two mirror images
     # for solutions. A component too small to change the other axes chooses one.
-    # Rounding counts as none, or it would choose, and another row's company with it.
-    c = np.where(np.abs(c) <= 32 * n * EPS, 0.0, c)
+    c = c.copy()
     c[:, -1] = np.where(np.abs(c[:, -1]) < FAINT, FAINT, c[:, -1])
     # In terms of x > 0, the right side is max(beta, 0) + x / 2 =: h.
     shifted = delta + np.maximum(-2 * beta, 0)[:, None]  # [m, k]

@@ -34,6 +34,14 @@ def test_planted_points_are_recovered(k):
     np.testing.assert_allclose(found, points, atol=1e-10)
 
 
+@pytest.mark.parametrize("thin", [1e-3, 1e-4, 1e-5])
+def test_thin_axes_are_no_rounding(thin):
+    rng = np.random.default_rng(0)
+    points = rng.normal(size=(70, 3)) * [9, 3, 9 * thin]
+    found = place(points[:50], cdist(points, points[:50], "sqeuclidean"))
+    np.testing.assert_allclose(found, points, atol=1e-8)
+
+
 def test_rows_do_not_depend_on_each_other():
     rng = np.random.default_rng(0)
     landmarks, d_sq = rng.normal(size=(20, 5)), rng.uniform(1, 9, size=(15, 20))
