@@ -90,7 +90,7 @@ def show_bounds(D):
         seconds, mds = timed(WassersteinMDS(k).fit, np.sqrt(D))
         print(
             f"k={k:<4}truncated {truncated:12.1f}   descended {mds.stress_:12.1f}"
-            f"   MSE {mds.stress_ / D.size:.4f}   {seconds:.1f} s"
+            f"   MSE {mds.stress_ / (256 * 255):.4f}   {seconds:.1f} s"
         )
 
 

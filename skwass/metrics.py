@@ -129,7 +129,9 @@ def stress_certificate(
     that is trained on them can. A few measures are often Euclidean exactly, and the
     ratio is infinite then: take some hundreds. Stresses that are rounding count as 0.
 
-    `n (n - 1) / 2` exact distances unless they are given, then `O(n^3)`.
+    `n (n - 1) / 2` exact distances unless they are given, then `O(n^3)`. A
+    `WassersteinMDS` of measures computes those to its training measures as well; for
+    these themselves pass its `distance_matrix_` and `dissimilarity_matrix_`.
 
     References
     ----------

@@ -3,6 +3,7 @@
 import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
+from ..manifold._nearest_edm import negative_share
 from ..metrics import certify, true_distances
 
 # Bounds that are drawn: attribute, and name in the picture.
@@ -207,11 +208,10 @@ class StressBoundsDisplay:
             ax.plot(rank[mask], drawn[mask], ".", color=color, label=label)
         ax.set_yscale("log")
         ax.set_ylim(min(drawn.min() / 2, 0.1), 2)
-        share = sizes[is_negative].sum() / (sizes.sum() or 1.0)
         ax.set(
             xlabel="eigenvalue of -J W$^2$ J",
             ylabel="size over the largest",
-            title=f"Spectrum: {share:.1%} of it negative",
+            title=f"Spectrum: {negative_share(values):.1%} of it negative",
         )
         ax.legend(frameon=False)
         ax.spines[["top", "right"]].set_visible(False)

@@ -149,9 +149,9 @@ def nearest_edm(D, *, solver="newton", tol=1e-8, max_iter=None):
     -----
     `"newton"` takes four to eight eigendecompositions for Wasserstein distances, many
     more where entries have heavy tails, and little else: half a second for n = 1,000,
-    four to six seconds for 2,000 on two cores. `"pgd"` takes more of
-    them the larger n is, hundreds for 1,000; `"sdp"` a minute for 500. Memory is a few
-    matrices of the size of `D`.
+    four to six seconds for 2,000 on two cores. `"pgd"` takes more of them the larger n
+    is, hundreds for 1,000; `"sdp"` most of a minute for 500. Memory is a few matrices
+    of the size of `D`.
     A duality gap below the rounding of float64 counts as zero, so Euclidean input is
     its own answer.
 
@@ -201,6 +201,12 @@ def nearest_edm(D, *, solver="newton", tol=1e-8, max_iter=None):
             stacklevel=2,
         )
     return result
+
+
+def negative_share(eigenvalues):
+    """Return the share of negative numbers in the sum of absolute values."""
+    sizes = np.abs(eigenvalues)
+    return float(sizes[eigenvalues < 0].sum() / (sizes.sum() or 1.0))
 
 
 def squared_distances(Z):

@@ -23,7 +23,8 @@ def newton(problem, origin, tol, max_iter):
     """Maximise the dual by semismooth Newton steps (Qi 2013).
 
     Directions come from preconditioned conjugate gradients, in float32: they need no
-    more. Each point is recentred, and steps are halved until the dual gains (Armijo).
+    more. Each point is recentred, and steps are halved until the dual gains (Armijo) or
+    the gap is halved.
 
     Parameters
     ----------
@@ -39,7 +40,7 @@ def newton(problem, origin, tol, max_iter):
     Yields
     ------
     point : DualPoint
-        One a step; the last is the best.
+        One a step.
     """
     point = origin.recentred()
     yield point
@@ -94,10 +95,9 @@ def _jacobian(point):
     rows = np.ascontiguousarray(Q_few.T, dtype=np.float32)  # [f, n]
     columns = np.concatenate([rows, Q_many.T], dtype=np.float32)  # [n - 1, n]
     weights = np.ones((len(few), n - 1), dtype=np.float32)
-    total = few[:, None] + many
-    # Off the diagonal block twice, for the transposed block. Where both are zero, any
-    # element of the subdifferential will do.
-    np.divide(2 * few[:, None], total, out=weights[:, len(few) :], where=total > 0)
+    # Off the diagonal block twice, for the transposed block. Positive eigenvalues are
+    # on one side of it, so no sum is zero.
+    weights[:, len(few) :] = 2 * few[:, None] / (few[:, None] + many)
 
     def kept(h):  # diag Q (Omega o Q' Diag(h) Q) Q', for the rarer sign
         T = (rows * h.astype(np.float32)) @ columns.T

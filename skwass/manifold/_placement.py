@@ -8,7 +8,8 @@ for each point is one equation in the multiplier of `|z|^2 = alpha`.
 
 import numpy as np
 
-EPS = np.finfo(np.float64).eps
+from ._dual import EPS
+
 # Of the multiplier; rounding allows no less.
 RTOL = 1e-14
 # Nothing beside numbers of order 1.

@@ -20,7 +20,12 @@ from ..ot import pairwise_wasserstein
 from ..ot._pairwise import GROUND_TRUTHS
 from ._checks import check_distances, check_rectangle, look_like_distances
 from ._descent import in_dimension
-from ._nearest_edm import SOLVER_CONSTRAINTS, nearest_edm, squared_distances
+from ._nearest_edm import (
+    SOLVER_CONSTRAINTS,
+    nearest_edm,
+    negative_share,
+    squared_distances,
+)
 from ._placement import place
 
 # The descent in few dimensions stops at gains this much smaller than the duality gap.
@@ -217,9 +222,7 @@ class WassersteinMDS(
         self.lower_bound_ = best.bounds.lower
         self.upper_bound_ = best.bounds.scaled_cmds
         self.eigenvalues_ = best.eigenvalues
-        sizes = np.abs(best.eigenvalues)
-        negative = sizes[best.eigenvalues < 0].sum()
-        self.negative_mass_ = float(negative / (sizes.sum() or 1.0))
+        self.negative_mass_ = negative_share(best.eigenvalues)
         self.n_iter_ = best.n_iter
         return self
 
