@@ -14,7 +14,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..measures import MeasureReaderMixin
-from ..nn.readouts import euclidean_distances
+from ..nn.readouts import paired_distances, pairwise_distances
 from ..ot import sample_pairs
 from ._labelling import label
 
@@ -105,7 +105,7 @@ class WassersteinEmbedder(
         z_y = None
         if Y is not None:
             z_y = torch.from_numpy(self._embed(self._as_measures(Y, "Y")))
-        return euclidean_distances(z_x, z_y, squared).numpy()
+        return pairwise_distances(z_x, z_y, self._blocks(z_x), squared).numpy()
 
     def score(self, X, y=None):
         """Return R2 of predicted against true distances W of pairs of `X`.
@@ -134,9 +134,13 @@ class WassersteinEmbedder(
         rng = fresh_random_state(self.random_state)
         pairs = sample_pairs(len(measures), self.n_score_pairs, rng)
         w, _ = label(self, measures, pairs)
-        z = self._embed(measures).astype(np.float64)
-        predicted = np.linalg.norm(z[pairs[:, 0]] - z[pairs[:, 1]], axis=1)
-        return float(r2_score(w, predicted))
+        z = torch.from_numpy(self._embed(measures)).double()
+        predicted = paired_distances(z[pairs[:, 0]], z[pairs[:, 1]], self._blocks(z))
+        return float(r2_score(w, predicted.numpy()))
+
+    def _blocks(self, z):
+        """Return the sizes of the blocks of z whose Euclidean distances add up."""
+        return (z.shape[1],)
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

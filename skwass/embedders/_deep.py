@@ -1,29 +1,12 @@
 """DWE: a siamese network with a decoder, for histograms on a shared support."""
 
-from functools import partial
-from numbers import Integral, Real
-
-import numpy as np
-import torch
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils._param_validation import StrOptions
 
 from ..nn.architectures import DEFAULT_WIDTHS, NEEDS_IMAGES, histogram_network
-from ..nn.initialization import build
-from ..nn.inputs import CHUNK_ROWS
-from ..nn.siamese import DWEObjective, ValidationScore
-from ._trained import TrainedEmbedder
+from ._histograms import HistogramEmbedder
 
 
-def _has_decoder(embedder):
-    """Whether there is a decoder or, before `fit`, will be."""
-    if hasattr(embedder, "module_"):
-        return embedder.module_.decoder is not None
-    return embedder.reconstruction_weight > 0
-
-
-class DeepWassersteinEmbedder(TrainedEmbedder):
+class DeepWassersteinEmbedder(HistogramEmbedder):
     """Embed histograms in R^k so that Euclidean distance is Wasserstein distance.
 
     Deep Wasserstein Embedding [1]_ trains an encoder phi on pairs of measures whose
@@ -182,14 +165,11 @@ class DeepWassersteinEmbedder(TrainedEmbedder):
     """
 
     _parameter_constraints = {
-        **TrainedEmbedder._parameter_constraints,
+        **HistogramEmbedder._parameter_constraints,
         "architecture": [StrOptions({"mlp", "conv", "paper"})],
-        "widths": ["array-like", None],
-        "grid_shape": ["array-like", Integral, None],
-        "support": ["array-like", None],
-        "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
-        "sparsity_weight": [Interval(Real, 0, None, closed="left")],
     }
+    _network = staticmethod(histogram_network)
+    _regresses_squares = True
 
     def __init__(
         self,
@@ -248,122 +228,18 @@ class DeepWassersteinEmbedder(TrainedEmbedder):
         self.verbose = verbose
         self.random_state = random_state
 
-    @available_if(_has_decoder)
-    def inverse_transform(self, X):
-        """Decode embeddings into histograms.
-
-        Parameters
-        ----------
-        X : array-like of shape (n_samples, n_components)
-            Embeddings, or means of embeddings: a mean decodes to an approximate
-            Wasserstein barycenter.
-
-        Returns
-        -------
-        X_original : ndarray of shape (n_samples, n_features), float32
-            Masses; rows sum to 1.
-        """
-        check_is_fitted(self)
-        X = check_array(X, dtype=np.float32, input_name="X")
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"Got X with {X.shape[1]} columns, expected {self._n_features_out}. "
-                "Pass rows of what transform gives."
-            )
-        return self._apply(self.module_.reconstruct, X)
-
-    def _embed(self, measures):
-        return self._apply(self.module_, measures.masses)
-
-    def _apply(self, function, rows):
-        """Map rows chunk by chunk on the device: [n, n_in] -> float32 [n, n_out]."""
-        device = self._device()
-        self.module_.to(device)
-        with torch.inference_mode():
-            chunks = [
-                function(_to_tensor(rows[k : k + CHUNK_ROWS], device)).cpu()
-                for k in range(0, len(rows), CHUNK_ROWS)
-            ]
-        return torch.cat(chunks).numpy()
-
-    def _make_module(self, measures, generator):
-        if self.architecture in NEEDS_IMAGES and (
-            measures.grid_shape is None or len(measures.grid_shape) != 2
-        ):
-            raise ValueError(
-                f"Got architecture={self.architecture!r} with "
-                f"grid_shape={self.grid_shape}, expected a grid of two dimensions. "
-                "Pass grid_shape=(height, width), or architecture='mlp' otherwise."
-            )
-        settings = {
+    def _settings(self, measures):
+        if self.architecture in NEEDS_IMAGES:
+            value = f"architecture={self.architecture!r}"
+            self._refuse_other_than_images(measures, value, "architecture='mlp'")
+        widths = DEFAULT_WIDTHS[self.architecture]
+        if self.widths is not None:
+            widths = self._check_widths(1 if self.architecture == "conv" else 0)
+        return {
             "architecture": self.architecture,
             "n_bins": measures.n_features,
             "grid_shape": measures.grid_shape,
             "n_components": self.n_components,
-            "widths": self._check_widths(),
+            "widths": widths,
             "with_decoder": self.reconstruction_weight > 0,
         }
-        module = self._build(settings, generator)
-        module.inputs.fit(_to_tensor(measures.masses))
-        return module
-
-    @staticmethod
-    def _build(settings, generator):
-        module = build(partial(histogram_network, **settings), generator)
-        module.settings = settings
-        return module
-
-    def _check_widths(self):
-        """Return the widths of hidden layers, the default ones for None."""
-        if self.widths is None:
-            return DEFAULT_WIDTHS[self.architecture]
-        widths = tuple(np.asarray(self.widths).ravel().tolist())
-        fewest = 1 if self.architecture == "conv" else 0
-        if len(widths) < fewest or not all(
-            isinstance(width, int) and width > 0 for width in widths
-        ):
-            raise ValueError(
-                f"Got widths={self.widths!r}, expected positive integers, for "
-                "architecture='conv' at least one. Use None for the default."
-            )
-        return widths
-
-    def _objective(self, module, measures, device):
-        masses = _to_tensor(measures.masses, device)
-        return DWEObjective(
-            _features(module, masses),
-            masses if module.decoder is not None else None,
-            self.reconstruction_weight,
-            self.sparsity_weight,
-        )
-
-    def _validation_score(self, module, measures, pairs, w, device):
-        held_out, positions = np.unique(pairs, return_inverse=True)
-        masses = _to_tensor(measures.masses[held_out], device)
-        return ValidationScore(
-            _features(module, masses),
-            torch.from_numpy(positions).to(device),
-            _to_tensor(w, device),
-        )
-
-    def _refuse_clouds(self, X):
-        if getattr(X, "ndim", 0) == 3:
-            raise ValueError(
-                f"Got X of shape {tuple(X.shape)}, expected one row a measure, "
-                "(n_samples, n_bins). Pass X.reshape(len(X), -1) if these are images."
-            )
-        raise TypeError(
-            "Got X=a collection of point clouds, expected histograms of shape "
-            "(n_samples, n_bins) on one support. Bin the clouds first, e.g. with "
-            "numpy.histogramdd and common edges; if these are images, flatten them."
-        )
-
-
-@torch.no_grad()
-def _features(module, masses):
-    """Apply the fixed first layer to all data at once."""
-    return torch.cat([module.inputs(x) for x in masses.split(CHUNK_ROWS)])
-
-
-def _to_tensor(array, device="cpu"):
-    return torch.from_numpy(np.array(array, dtype=np.float32)).to(device)

@@ -41,7 +41,7 @@ def _revived(attribute, value):
 
 
 class FileMixin:
-    """Saves and loads an embedder that has a `module_` and a static method `_build`."""
+    """Saves and loads an embedder that has a `module_` and a class method `_build`."""
 
     def save(self, path):
         """Write the fitted embedder into one safetensors file.

@@ -78,9 +78,9 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         Its attribute `settings` holds what `_build` needs to make another like it.
         """
 
-    @staticmethod
+    @classmethod
     @abstractmethod
-    def _build(settings, generator):
+    def _build(cls, settings, generator):
         """Return a module made from settings, its fixed parts still empty."""
 
     @abstractmethod
@@ -271,12 +271,12 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
 
     def _batches(self, module, labelled, device):
         pairs, w = labelled.pairs[labelled.train], labelled.w[labelled.train]
-        w_sq = torch.from_numpy(np.square(w / float(module.scale))).float()
+        w = torch.from_numpy(w / float(module.scale)).float()
         batch_size = self.batch_size
         if batch_size == "auto":
             # Labels carry no noise: a few hundred steps an epoch do for any number.
             batch_size = int(np.clip(len(pairs) // 400, 128, 1024))
-        return PairBatches(torch.from_numpy(pairs), w_sq, batch_size, device)
+        return PairBatches(torch.from_numpy(pairs), w, batch_size, device)
 
     def _validation(self, module, measures, labelled, device):
         """Return the score of held-out pairs, or None where there are none."""
@@ -308,7 +308,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
 
     @property
     def _n_features_out(self):
-        return self.module_.settings["n_components"]
+        return sum(self.module_.blocks)
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "module_")

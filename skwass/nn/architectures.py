@@ -50,15 +50,9 @@ def histogram_network(
     -------
     network : Siamese
     """
-    inputs: nn.Module
     encoder: nn.Module
     decoder: nn.Module
-    if architecture != "mlp":
-        inputs = StandardInput(n_bins, PIXEL_GAIN)
-    elif grid_shape is None or max(grid_shape) > LONGEST_SPECTRUM:
-        inputs = StandardInput(n_bins, SPECTRAL_GAIN)
-    else:
-        inputs = SpectralInput(grid_shape, SPECTRAL_GAIN, SMOOTHNESS)
+    inputs = histogram_inputs(n_bins, grid_shape, as_spectrum=architecture == "mlp")
     if architecture == "mlp":
         encoder = DenseEncoder(n_bins, widths, n_components)
     elif architecture == "conv":
@@ -66,9 +60,23 @@ def histogram_network(
     else:
         encoder = PaperEncoder(grid_shape, n_components)
     if not with_decoder:
-        return Siamese(inputs, encoder, None)
+        return Siamese(inputs, encoder, None, (n_components,))
     if architecture == "paper":
         decoder = PaperDecoder(n_components, grid_shape)
     else:
         decoder = DenseDecoder(n_components, DECODER_WIDTHS, n_bins)
-    return Siamese(inputs, encoder, decoder)
+    return Siamese(inputs, encoder, decoder, (n_components,))
+
+
+def histogram_inputs(
+    n_bins: int, grid_shape: tuple[int, ...] | None, *, as_spectrum: bool
+) -> StandardInput:
+    """Return the fixed first layer: pixels for convolutions, else a spectrum.
+
+    Where bins form no grid, or one too long, there is no spectrum.
+    """
+    if not as_spectrum:
+        return StandardInput(n_bins, PIXEL_GAIN)
+    if grid_shape is None or max(grid_shape) > LONGEST_SPECTRUM:
+        return StandardInput(n_bins, SPECTRAL_GAIN)
+    return SpectralInput(grid_shape, SPECTRAL_GAIN, SMOOTHNESS)

@@ -58,6 +58,49 @@ class PaperDecoder(nn.Module):
         return torch.log_softmax(self.layers(z), dim=1)
 
 
+def strided_stages(
+    grid_shape: Grid, channels: Sequence[int], dense: Sequence[int]
+) -> tuple[list[nn.Module], list[int]]:
+    """Convolutions that halve the grid, then linear layers: [B, H * W] -> [B, k].
+
+    Each stage but the first begins with the activation of the one before it, so that
+    what a stage gives is affine.
+
+    Parameters
+    ----------
+    grid_shape : (int, int)
+        Height and width.
+    channels : sequence of int
+        Filters of each convolution of 3 x 3 and stride 2.
+    dense : sequence of int
+        Sizes of the linear layers, at least one.
+
+    Returns
+    -------
+    stages : list of Module
+    sizes : list of int
+        How many numbers each gives a measure.
+    """
+    height, width = grid_shape
+    stages: list[nn.Module] = []
+    sizes: list[int] = []
+    before: list[nn.Module] = [nn.Unflatten(1, (1, height, width))]  # [B, 1, H, W]
+    n_in = 1
+    for n_filters in channels:
+        convolution = nn.Conv2d(n_in, n_filters, 3, stride=2, padding=1)
+        stages.append(nn.Sequential(*before, convolution))
+        # [B, C, ceil(H / 2), ceil(W / 2)]
+        height, width, n_in = (height + 1) // 2, (width + 1) // 2, n_filters
+        sizes.append(n_filters * height * width)
+        before = [nn.ReLU()]
+    before.append(nn.Flatten())
+    n_in *= height * width
+    for n_out in dense:
+        stages.append(nn.Sequential(*before, nn.Linear(n_in, n_out)))
+        n_in, before = n_out, [nn.ReLU()]
+    return stages, [*sizes, *dense]
+
+
 class StridedEncoder(nn.Module):
     """Convolutions that halve the grid, then dense layers: [B, H * W] -> [B, k].
 
@@ -69,20 +112,8 @@ class StridedEncoder(nn.Module):
         self, grid_shape: Grid, widths: Sequence[int], n_components: int
     ) -> None:
         super().__init__()
-        height, width = grid_shape
-        layers: list[nn.Module] = [nn.Unflatten(1, (1, height, width))]  # [B, 1, H, W]
-        channels = 1
-        for n_filters in widths[:-1]:
-            convolution = nn.Conv2d(channels, n_filters, 3, stride=2, padding=1)
-            layers += [convolution, nn.ReLU()]  # [B, C, ceil(H / 2), ceil(W / 2)]
-            height, width, channels = (height + 1) // 2, (width + 1) // 2, n_filters
-        layers += [
-            nn.Flatten(),  # [B, C * H' * W']
-            nn.Linear(channels * height * width, widths[-1]),
-            nn.ReLU(),
-            nn.Linear(widths[-1], n_components),
-        ]
-        self.layers = nn.Sequential(*layers)
+        stages, _ = strided_stages(grid_shape, widths[:-1], [widths[-1], n_components])
+        self.layers = nn.Sequential(*stages)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)

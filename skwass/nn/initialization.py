@@ -6,6 +6,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from .readouts import BlockWeights
+
 
 def build(factory: Callable[[], nn.Module], generator: torch.Generator) -> nn.Module:
     """Make a module on the CPU without a draw from torch's global generator.
@@ -37,6 +39,8 @@ def _initialize(layer: nn.Module, generator: torch.Generator) -> None:
         nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
         if layer.bias is not None:
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
+    elif isinstance(layer, BlockWeights):
+        layer.reset_parameters()  # no draw: they start equal
     elif any(True for _ in layer.parameters(recurse=False)):
         raise NotImplementedError(
             f"Got a layer of type {type(layer).__name__}, expected Linear or Conv2d. "

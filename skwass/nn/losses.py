@@ -1,20 +1,27 @@
 """Terms of the training objectives, as free functions of tensors.
 
 References: [DWE] Courty, Flamary, Ducoffe (2018). Learning Wasserstein Embeddings.
+[KENN] He (2026). Deep Kuratowski Embedding Neural Networks for Wasserstein Metric
+Learning.
 """
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
-
-def squared_distances(z_a: Tensor, z_b: Tensor) -> Tensor:
-    """Return |z_a - z_b|^2 row by row: [B, k], [B, k] -> [B]."""
-    return (z_a - z_b).square().sum(dim=1)
+from .readouts import paired_distances
 
 
-def squared_distance_regression(z_a: Tensor, z_b: Tensor, w2_sq: Tensor) -> Tensor:
-    """Mean over pairs of (|z_a - z_b|^2 - W2^2)^2: first term of [DWE], eq. 2."""
-    return (squared_distances(z_a, z_b) - w2_sq).square().mean()
+def distance_regression(
+    z_a: Tensor, z_b: Tensor, w: Tensor, blocks: Sequence[int], squared: bool
+) -> Tensor:
+    """Mean over pairs of (d - W)^2, the loss of [KENN], or of (d^2 - W^2)^2.
+
+    The latter, `squared`, is the first term of [DWE], eq. 2. `w` is not squared.
+    """
+    d = paired_distances(z_a, z_b, blocks, squared)
+    return (d - (w.square() if squared else w)).square().mean()
 
 
 def kl_reconstruction(log_q: Tensor, p: Tensor) -> Tensor:

@@ -6,12 +6,17 @@ import torch
 from torch import Tensor, nn
 
 
-def dense_stack(sizes: Sequence[int]) -> nn.Sequential:
-    """Linear layers of the given sizes with ReLU between them, none after the last."""
-    layers: list[nn.Module] = []
-    for n_in, n_out in zip(sizes[:-1], sizes[1:], strict=True):
-        layers += [nn.Linear(n_in, n_out), nn.ReLU()]
-    return nn.Sequential(*layers[:-1])
+def dense_stages(
+    sizes: Sequence[int], activation: type[nn.Module] = nn.ReLU
+) -> list[nn.Module]:
+    """Linear layers of the given sizes, each but the first after an activation.
+
+    What a stage gives is affine, so that it tells apart whatever its layer does.
+    """
+    stages: list[nn.Module] = [nn.Linear(sizes[0], sizes[1])]
+    for n_in, n_out in zip(sizes[1:-1], sizes[2:], strict=True):
+        stages.append(nn.Sequential(activation(), nn.Linear(n_in, n_out)))
+    return stages
 
 
 class DenseEncoder(nn.Module):
@@ -19,7 +24,7 @@ class DenseEncoder(nn.Module):
 
     def __init__(self, n_bins: int, widths: Sequence[int], n_components: int) -> None:
         super().__init__()
-        self.layers = dense_stack([n_bins, *widths, n_components])
+        self.layers = nn.Sequential(*dense_stages([n_bins, *widths, n_components]))
 
     def forward(self, x: Tensor) -> Tensor:
         return self.layers(x)
@@ -30,7 +35,7 @@ class DenseDecoder(nn.Module):
 
     def __init__(self, n_components: int, widths: Sequence[int], n_bins: int) -> None:
         super().__init__()
-        self.layers = dense_stack([n_components, *widths, n_bins])
+        self.layers = nn.Sequential(*dense_stages([n_components, *widths, n_bins]))
 
     def forward(self, z: Tensor) -> Tensor:
         return torch.log_softmax(self.layers(z), dim=1)

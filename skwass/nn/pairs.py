@@ -13,7 +13,7 @@ class PairBatch(NamedTuple):
     measures: Tensor  # [U] distinct measure numbers
     left: Tensor  # [B] positions in `measures`
     right: Tensor  # [B]
-    w2_sq: Tensor  # [B] labels
+    w: Tensor  # [B] labels: distances, not squared
     decoded: Tensor  # [V] positions in `measures` to reconstruct
 
 
@@ -31,8 +31,8 @@ class PairBatches:
     ----------
     pairs : Tensor [P, 2] of int64
         Measure numbers.
-    w2_sq : Tensor [P]
-        Labels.
+    w : Tensor [P]
+        Labels: distances, not squared.
     batch_size : int
         Pairs a batch.
     device : torch.device
@@ -40,10 +40,10 @@ class PairBatches:
     """
 
     def __init__(
-        self, pairs: Tensor, w2_sq: Tensor, batch_size: int, device: torch.device
+        self, pairs: Tensor, w: Tensor, batch_size: int, device: torch.device
     ) -> None:
         self.pairs = pairs
-        self.w2_sq = w2_sq
+        self.w = w
         self.device = device
         self.batch_size = batch_size
         self.measures = torch.unique(pairs)
@@ -60,13 +60,11 @@ class PairBatches:
         rank = torch.randperm(n_measures, generator=generator)
         order = torch.argsort(rank[pairs[:, 0]], stable=True)
         for rows in order.split(self.batch_size):
-            yield self._batch(pairs[rows], self.w2_sq[rows], generator)
+            yield self._batch(pairs[rows], self.w[rows], generator)
 
-    def _batch(
-        self, pairs: Tensor, w2_sq: Tensor, generator: torch.Generator
-    ) -> PairBatch:
+    def _batch(self, pairs: Tensor, w: Tensor, generator: torch.Generator) -> PairBatch:
         measures, positions = torch.unique(pairs, return_inverse=True)
         shuffled = torch.randperm(len(measures), generator=generator)
         left, right = positions.unbind(1)
-        batch = (measures, left, right, w2_sq, shuffled[: self.n_decoded])
+        batch = (measures, left, right, w, shuffled[: self.n_decoded])
         return PairBatch(*(part.to(self.device) for part in batch))

@@ -1,17 +1,121 @@
-"""From embeddings to all pairwise distances, chunk by chunk."""
+"""From embeddings to distances: of given pairs, and of all of them chunk by chunk.
+
+An embedding is a row of blocks, and distance is the sum of the Euclidean distances of
+its blocks. With one block that is Euclidean distance; with several, the weighted sum
+over feature maps of [KENN], whose weights `BlockWeights` has put into the rows. Either
+is symmetric, zero for equal rows and keeps the triangle inequality, whatever a network
+has learned.
+
+References: [KENN] He (2026). Deep Kuratowski Embedding Neural Networks for Wasserstein
+Metric Learning.
+"""
+
+import math
+from collections.abc import Sequence
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 # Side of a square block of distances: 8 MB in float64, which caches hold.
 BLOCK = 1024
+# Softplus of this is 1.
+_UNIT = math.log(math.e - 1)
+# Rows of a block closer than this, relative to their length, are one row and rounding.
+_ROUNDING = 1e-5
 
 
-def euclidean_distances(z_a: Tensor, z_b: Tensor | None, squared: bool) -> Tensor:
-    """Return |z_a_i - z_b_j| for all pairs: [n, k], [m, k] -> float32 [n, m].
+class BlockWeights(nn.Module):
+    """Scale feature maps by positive learned weights, and concatenate them.
+
+    The distance of two rows of the result is that of [KENN]: with "l1", the sum over k
+    of `quadrature[k] * weight[k] * |phi_k - phi_k'|`; with "l2", the root of the sum of
+    `quadrature[k] * weight[k] * |phi_k - phi_k'|^2`, which is Euclidean as a whole.
+
+    Parameters
+    ----------
+    sizes : sequence of int
+        Dimensions of the feature maps.
+    quadrature : sequence of float
+        Fixed positive weights, of sum 1 for each integral.
+    aggregation : {"l1", "l2"}
+        How the distances of feature maps add up.
+    """
+
+    initial: Tensor
+
+    def __init__(
+        self, sizes: Sequence[int], quadrature: Sequence[float], aggregation: str
+    ) -> None:
+        super().__init__()
+        self.sizes = tuple(sizes)
+        self.quadrature = tuple(quadrature)
+        self.aggregation = aggregation
+        self.raw = nn.Parameter(torch.empty(len(self.sizes)))
+        self.register_buffer("initial", torch.empty(len(self.sizes)))
+
+    @property
+    def blocks(self) -> tuple[int, ...]:
+        """Sizes of the blocks whose Euclidean distances add up."""
+        return self.sizes if self.aggregation == "l1" else (sum(self.sizes),)
+
+    @property
+    def values(self) -> Tensor:
+        """The learned weights: [K], positive."""
+        return self.initial * softplus(self.raw)
+
+    def reset_parameters(self) -> None:
+        """Start from the weights of `calibrate`."""
+        nn.init.constant_(self.raw, _UNIT)
+        nn.init.ones_(self.initial)
+
+    @torch.no_grad()
+    def calibrate(self, features: Sequence[Tensor]) -> None:
+        """Choose initial weights: [B, size] each, of B measures.
+
+        Each map contributes its share of the quadrature, and distances have mean 1, or
+        mean square 1 with "l2". Maps that hardly vary are left as they are.
+        """
+        power = 1 if self.aggregation == "l1" else 2
+        total = sum(self.quadrature)
+        for k, phi in enumerate(features):
+            spread = float(torch.pdist(phi.double()).pow(power).mean())
+            floor = (_ROUNDING * float(phi.double().norm(dim=1).max())) ** power
+            if spread > floor:
+                self.initial[k] = 1 / (total * spread)
+
+    def forward(self, features: Sequence[Tensor]) -> Tensor:
+        """Return rows of blocks: [B, size] each -> [B, sum of sizes]."""
+        factors = self.values * torch.tensor(self.quadrature).to(self.raw)
+        if self.aggregation == "l2":
+            factors = factors.sqrt()
+        scaled = [f * phi for f, phi in zip(factors, features, strict=True)]
+        return torch.cat(scaled, dim=1)
+
+
+def paired_distances(
+    z_a: Tensor, z_b: Tensor, blocks: Sequence[int], squared: bool = False
+) -> Tensor:
+    """Return distances row by row, or their squares: [B, k], [B, k] -> [B].
+
+    The gradient of a distance of zero is zero.
+    """
+    difference = z_a - z_b
+    if squared and len(blocks) == 1:
+        return difference.square().sum(dim=1)
+    parts = difference.split(tuple(blocks), dim=1)
+    norms = [torch.linalg.vector_norm(part, dim=1) for part in parts]
+    total = torch.stack(norms).sum(dim=0)
+    return total.square() if squared else total
+
+
+def pairwise_distances(
+    z_a: Tensor, z_b: Tensor | None, blocks: Sequence[int], squared: bool
+) -> Tensor:
+    """Return distances of all pairs: [n, k], [m, k] -> float32 [n, m].
 
     Products are in float64 and embeddings centred, so that distances much smaller than
-    the embeddings keep their digits. Beyond the result, memory is one block.
+    the embeddings keep their digits. Beyond the result, memory is two square blocks.
 
     Parameters
     ----------
@@ -20,6 +124,8 @@ def euclidean_distances(z_a: Tensor, z_b: Tensor | None, squared: bool) -> Tenso
     z_b : Tensor [m, k] or None
         Others. With None, the result is exactly symmetric with a zero diagonal, and
         half of it is computed.
+    blocks : sequence of int
+        Sizes of the blocks whose Euclidean distances add up; of sum k.
     squared : bool
         Whether to return squares.
 
@@ -28,24 +134,46 @@ def euclidean_distances(z_a: Tensor, z_b: Tensor | None, squared: bool) -> Tenso
     distances : Tensor [n, m], float32
     """
     center = z_a.double().mean(dim=0)
-    a = z_a.double() - center
-    b = a if z_b is None else z_b.double() - center
-    norms_a, norms_b = a.square().sum(dim=1), b.square().sum(dim=1)
-    out = torch.empty(len(a), len(b), dtype=torch.float32, device=a.device)
-    for i in range(0, len(a), BLOCK):
+    a = _split(z_a.double() - center, blocks)
+    b = a if z_b is None else _split(z_b.double() - center, blocks)
+    n, m = len(z_a), len(z_a if z_b is None else z_b)
+    out = torch.empty(n, m, dtype=torch.float32, device=z_a.device)
+    for i in range(0, n, BLOCK):
         rows = slice(i, i + BLOCK)
-        for j in range(i if z_b is None else 0, len(b), BLOCK):
+        for j in range(i if z_b is None else 0, m, BLOCK):
             columns = slice(j, j + BLOCK)
-            block = torch.addmm(norms_b[columns], a[rows], b[columns].T, alpha=-2)
-            block.add_(norms_a[rows, None]).clamp_min_(0)
-            if not squared:
-                block.sqrt_()
+            block = _square_block(a, b, rows, columns, squared)
             out[rows, columns] = block
             if z_b is None and j > i:
                 out[columns, rows] = block.T
     if z_b is None:
         _mirror_diagonal_blocks(out)
     return out
+
+
+def _split(z: Tensor, blocks: Sequence[int]) -> list[tuple[Tensor, Tensor]]:
+    """Return each block [n, size], in memory of its own, with its squared norms [n]."""
+    parts = [part.contiguous() for part in z.split(tuple(blocks), dim=1)]
+    return [(part, part.square().sum(dim=1)) for part in parts]
+
+
+def _square_block(
+    a: list[tuple[Tensor, Tensor]],
+    b: list[tuple[Tensor, Tensor]],
+    rows: slice,
+    columns: slice,
+    squared: bool,
+) -> Tensor:
+    """Return the distances of some rows to some columns."""
+    total: Tensor | None = None
+    for (part_a, norms_a), (part_b, norms_b) in zip(a, b, strict=True):
+        block = torch.addmm(norms_b[columns], part_a[rows], part_b[columns].T, alpha=-2)
+        block.add_(norms_a[rows, None]).clamp_min_(0)
+        if squared and len(a) == 1:
+            return block
+        block.sqrt_()
+        total = block if total is None else total.add_(block)
+    return total.square_() if squared else total
 
 
 def _mirror_diagonal_blocks(out: Tensor) -> None:

@@ -1,6 +1,8 @@
-"""The siamese network of DWE, its objective and its validation score.
+"""The siamese network of histograms, its objective and its validation score.
 
 References: [DWE] Courty, Flamary, Ducoffe (2018). Learning Wasserstein Embeddings.
+[KENN] He (2026). Deep Kuratowski Embedding Neural Networks for Wasserstein Metric
+Learning.
 """
 
 from dataclasses import dataclass
@@ -9,20 +11,16 @@ import torch
 from torch import Tensor, nn
 
 from .inputs import CHUNK_ROWS
-from .losses import (
-    kl_reconstruction,
-    sqrt_sparsity,
-    squared_distance_regression,
-    squared_distances,
-)
+from .losses import distance_regression, kl_reconstruction, sqrt_sparsity
 from .pairs import PairBatch
+from .readouts import paired_distances
 
 
 class Siamese(nn.Module):
     """Encoder and optional decoder, trained in units of `scale`.
 
-    Labels are divided by the square of `scale` before training, and embeddings
-    multiplied by it afterwards, so that callers see the units of their data.
+    Labels are divided by `scale` before training, and embeddings multiplied by it
+    afterwards, so that callers see the units of their data.
 
     Parameters
     ----------
@@ -32,14 +30,22 @@ class Siamese(nn.Module):
         [B, n_bins] -> [B, k].
     decoder : nn.Module or None
         [B, k] -> log-probabilities [B, n_bins].
+    blocks : tuple of int
+        Sizes of the blocks of an embedding whose Euclidean distances add up; (k,) for
+        Euclidean distance.
     """
 
     scale: Tensor
 
     def __init__(
-        self, inputs: nn.Module, encoder: nn.Module, decoder: nn.Module | None
+        self,
+        inputs: nn.Module,
+        encoder: nn.Module,
+        decoder: nn.Module | None,
+        blocks: tuple[int, ...],
     ) -> None:
         super().__init__()
+        self.blocks = blocks
         self.inputs = inputs
         self.encoder = encoder
         self.decoder = decoder
@@ -55,11 +61,16 @@ class Siamese(nn.Module):
 
 
 @dataclass(frozen=True)
-class DWEObjective:
-    """The loss of [DWE], eq. 2 with the sparsity of section 4.1, on a batch of pairs.
+class PairObjective:
+    """Regression of distances on a batch of pairs, and what a decoder adds.
+
+    With `squared` this is [DWE], eq. 2 with the sparsity of section 4.1; otherwise, and
+    without a decoder, the loss of [KENN].
 
     Parameters
     ----------
+    squared : bool
+        Whether squared distances are regressed.
     features : Tensor [N, n_bins]
         Training data after `Siamese.inputs`.
     masses : Tensor [N, n_bins] or None
@@ -68,6 +79,7 @@ class DWEObjective:
         Factors of the two decoder terms; the regression has factor 1.
     """
 
+    squared: bool
     features: Tensor
     masses: Tensor | None
     reconstruction_weight: float
@@ -75,7 +87,8 @@ class DWEObjective:
 
     def __call__(self, model: Siamese, batch: PairBatch) -> Tensor:
         z = model.encoder(self.features[batch.measures])  # [U, k]
-        loss = squared_distance_regression(z[batch.left], z[batch.right], batch.w2_sq)
+        left, right = z[batch.left], z[batch.right]
+        loss = distance_regression(left, right, batch.w, model.blocks, self.squared)
         if model.decoder is not None:
             log_q = model.decoder(z[batch.decoded])  # [V, n_bins]
             p = self.masses[batch.measures[batch.decoded]]
@@ -106,7 +119,7 @@ class ValidationScore:
     def __call__(self, model: Siamese) -> float:
         z = torch.cat([model.encoder(x) for x in self.features.split(CHUNK_ROWS)])
         left, right = self.pairs.unbind(1)
-        error = squared_distances(z[left], z[right]).sqrt() - self.w
+        error = paired_distances(z[left], z[right], model.blocks) - self.w
         variance = (self.w - self.w.mean()).square().mean()
         # Equal distances have no variance to explain; the order of scores survives.
         return float(1 - error.square().mean() / variance.clamp_min(1e-12))

@@ -148,7 +148,7 @@ def test_best_weights_are_kept(small, digits, monkeypatch):
         made.append(self)
 
     monkeypatch.setattr(ValidationScore, "__init__", spy)
-    embedder = small(validation_fraction=0.3, max_iter=20, learning_rate=0.03)
+    embedder = small(validation_fraction=0.3, max_iter=20, learning_rate=0.1)
     embedder.fit(digits[0])
     best = max(embedder.validation_scores_)
     assert embedder.validation_scores_[-1] != best

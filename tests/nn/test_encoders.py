@@ -2,11 +2,12 @@
 
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional as F
 
 from skwass.nn.conv import PaperDecoder, PaperEncoder, StridedEncoder
 from skwass.nn.initialization import build
-from skwass.nn.mlp import DenseDecoder, DenseEncoder, dense_stack
+from skwass.nn.mlp import DenseDecoder, DenseEncoder, dense_stages
 
 GRIDS = [(28, 28), (9, 7), (1, 12), (5, 1)]
 ENCODERS = {
@@ -104,8 +105,8 @@ def test_strided_encoder_halves_odd_grids_upwards():
 
 
 @torch.no_grad()
-def test_dense_stack_has_relu_between_layers_only():
-    stack = make(lambda: dense_stack([5, 8, 7, 2]))
+def test_dense_stages_have_relu_between_layers_only():
+    stack = make(lambda: nn.Sequential(*dense_stages([5, 8, 7, 2])))
     w1, b1, w2, b2, w3, b3 = stack.parameters()
     x = random_masses(5)
     h = F.linear(F.linear(x, w1, b1).relu(), w2, b2).relu()

@@ -1,20 +1,17 @@
 """Loss terms: values against plain numpy, extremes by hand, gradients in float64."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
 from scipy.stats import entropy
 
-from skwass.nn.losses import (
-    kl_reconstruction,
-    sqrt_sparsity,
-    squared_distance_regression,
-    squared_distances,
-)
+from skwass.nn.losses import distance_regression, kl_reconstruction, sqrt_sparsity
 
 RNG = np.random.default_rng(0)
 Z_A, Z_B = RNG.normal(size=(2, 6, 4))
-W2_SQ = RNG.uniform(1, 20, size=6)
+W = RNG.uniform(1, 4, size=6)
 P, Q = RNG.dirichlet(np.ones(9), size=(2, 5))
 P_WITH_ZEROS = np.where(P < np.median(P), 0, P)
 P_WITH_ZEROS /= P_WITH_ZEROS.sum(axis=1, keepdims=True)
@@ -24,24 +21,26 @@ def tensors(*arrays):
     return [torch.from_numpy(np.array(array)) for array in arrays]
 
 
-def test_squared_distances_are_row_by_row():
-    expected = np.linalg.norm(Z_A - Z_B, axis=1) ** 2
-    np.testing.assert_allclose(squared_distances(*tensors(Z_A, Z_B)), expected)
+BLOCKS = [(4,), (1, 3), (2, 1, 1)]
 
 
-def test_regression_is_a_mean_square_without_one_half():
-    squares = ((Z_A - Z_B) ** 2).sum(axis=1)
-    value = squared_distance_regression(*tensors(Z_A, Z_B, W2_SQ))
-    assert float(value) == pytest.approx(np.mean((squares - W2_SQ) ** 2))
-    # Squared distances 2 too large, for every pair: 2^2.
-    value = squared_distance_regression(*tensors(Z_A, Z_B, squares - 2))
-    assert float(value) == pytest.approx(4)
+def distances_by_hand(blocks):
+    ends = np.cumsum(blocks)[:-1]
+    parts = np.split(Z_A - Z_B, ends, axis=1)
+    return sum(np.linalg.norm(part, axis=1) for part in parts)
 
 
-def test_regression_is_zero_at_the_truth():
-    w2_sq = ((Z_A - Z_B) ** 2).sum(axis=1)
-    value = squared_distance_regression(*tensors(Z_A, Z_B, w2_sq))
-    assert float(value) == pytest.approx(0, abs=1e-24)
+@pytest.mark.parametrize("blocks", BLOCKS, ids=str)
+@pytest.mark.parametrize("power", [1, 2])
+def test_regression_is_a_mean_square_without_one_half(blocks, power):
+    d = distances_by_hand(blocks)
+    z_a, z_b, w = tensors(Z_A, Z_B, W)
+    value = distance_regression(z_a, z_b, w, blocks, power == 2)
+    assert float(value) == pytest.approx(np.mean((d**power - W**power) ** 2))
+    # Distances to a power 0.5 too large, for every pair: 0.5^2.
+    (w,) = tensors((d**power - 0.5) ** (1 / power))
+    value = distance_regression(z_a, z_b, w, blocks, power == 2)
+    assert float(value) == pytest.approx(0.25)
 
 
 @pytest.mark.parametrize("p", [P, P_WITH_ZEROS], ids=["positive", "zeros"])
@@ -77,8 +76,6 @@ def test_sqrt_sparsity_is_the_mean_over_measures_of_sums():
 @pytest.mark.parametrize(
     ("loss", "arrays"),
     [
-        (squared_distances, (Z_A, Z_B)),
-        (squared_distance_regression, (Z_A, Z_B, W2_SQ)),
         (kl_reconstruction, (np.log(Q), P)),
         (sqrt_sparsity, (np.log(Q),)),
     ],
@@ -87,6 +84,21 @@ def test_sqrt_sparsity_is_the_mean_over_measures_of_sums():
 def test_gradients(loss, arrays):
     arguments = [x.requires_grad_() for x in tensors(*arrays)]
     assert torch.autograd.gradcheck(loss, arguments)
+
+
+@pytest.mark.parametrize("blocks", BLOCKS, ids=str)
+@pytest.mark.parametrize("squared", [False, True])
+def test_gradients_of_the_regression(blocks, squared):
+    arguments = [x.requires_grad_() for x in tensors(Z_A, Z_B, W)]
+    loss = partial(distance_regression, blocks=blocks, squared=squared)
+    assert torch.autograd.gradcheck(loss, arguments)
+
+
+@pytest.mark.parametrize("blocks", BLOCKS, ids=str)
+def test_equal_measures_have_no_gradient(blocks):
+    z_a, z_b, w = (x.requires_grad_() for x in tensors(Z_A, Z_A, 0 * W))
+    distance_regression(z_a, z_b, w, blocks, False).backward()
+    assert (z_a.grad == 0).all()
 
 
 def test_kl_has_finite_gradients_where_the_measure_has_zeros():

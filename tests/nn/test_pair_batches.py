@@ -34,12 +34,12 @@ def test_an_epoch_has_each_pair_once_with_its_label(n_pairs, batch_size):
     batches, pairs = make(n_pairs=n_pairs, batch_size=batch_size)
     epoch = list(batches.epoch(seeded()))
     assert len(epoch) == len(batches) == math.ceil(n_pairs / batch_size)
-    assert all(len(batch.w2_sq) == batch_size for batch in epoch[:-1])
-    labels = torch.cat([batch.w2_sq for batch in epoch])
+    assert all(len(batch.w) == batch_size for batch in epoch[:-1])
+    labels = torch.cat([batch.w for batch in epoch])
     assert torch.equal(labels.sort().values, torch.arange(n_pairs).float())
     for batch in epoch:
         ends = torch.stack([batch.measures[batch.left], batch.measures[batch.right]])
-        assert torch.equal(ends.T.sort(dim=1).values, pairs[batch.w2_sq.long()])
+        assert torch.equal(ends.T.sort(dim=1).values, pairs[batch.w.long()])
 
 
 def test_measures_of_a_batch_are_distinct_and_all_used():
@@ -57,7 +57,7 @@ def left_ends(epoch):
 def test_half_of_the_pairs_change_sides():
     batches, pairs = make()
     epoch = list(batches.epoch(seeded()))
-    given = pairs[torch.cat([batch.w2_sq for batch in epoch]).long(), 0]
+    given = pairs[torch.cat([batch.w for batch in epoch]).long(), 0]
     assert 0.35 < (left_ends(epoch) == given).float().mean() < 0.65
 
 
@@ -112,8 +112,8 @@ def test_the_generator_decides():
     first, second = list(batches.epoch(generator)), list(batches.epoch(generator))
     for batch, again in zip(first, batches.epoch(seeded()), strict=True):
         assert all(map(torch.equal, batch, again))
-    labels_first = torch.cat([batch.w2_sq for batch in first])
-    labels_second = torch.cat([batch.w2_sq for batch in second])
+    labels_first = torch.cat([batch.w for batch in first])
+    labels_second = torch.cat([batch.w for batch in second])
     assert (labels_first != labels_second).float().mean() > 0.5
     # So is the order of the measures: the ten to begin with are mostly others.
     begin_first, begin_second = (

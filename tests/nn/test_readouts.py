@@ -6,7 +6,7 @@ import torch
 from scipy.spatial.distance import cdist
 
 from skwass.nn import readouts
-from skwass.nn.readouts import euclidean_distances
+from skwass.nn.readouts import pairwise_distances
 
 N, M, K = 23, 17, 5
 Z_A = np.random.default_rng(0).normal(size=(N, K)).astype(np.float32)
@@ -15,7 +15,7 @@ Z_B = np.random.default_rng(1).normal(size=(M, K)).astype(np.float32) + 2
 
 def distances(z_a, z_b=None, *, squared=False):
     z_b = z_b if z_b is None else torch.from_numpy(z_b)
-    out = euclidean_distances(torch.from_numpy(z_a), z_b, squared)
+    out = pairwise_distances(torch.from_numpy(z_a), z_b, (z_a.shape[1],), squared)
     assert out.dtype == torch.float32
     return out.numpy()
 
