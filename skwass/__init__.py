@@ -2,11 +2,12 @@
 
 from . import datasets, inspection, manifold, measures, metrics, ot
 from ._version import __version__
-from .embedders import DeepWassersteinEmbedder, WassersteinEmbedder
+from .embedders import DeepWassersteinEmbedder, KuratowskiEmbedder, WassersteinEmbedder
 from .manifold import WassersteinMDS
 
 __all__ = [
     "DeepWassersteinEmbedder",
+    "KuratowskiEmbedder",
     "WassersteinEmbedder",
     "WassersteinMDS",
     "__version__",

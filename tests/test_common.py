@@ -7,12 +7,26 @@ from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 import skwass
-from skwass import DeepWassersteinEmbedder, WassersteinEmbedder, WassersteinMDS
+from skwass import (
+    DeepWassersteinEmbedder,
+    KuratowskiEmbedder,
+    WassersteinEmbedder,
+    WassersteinMDS,
+)
 
 ESTIMATORS = [
     DeepWassersteinEmbedder(max_iter=2, n_pairs=100),
     DeepWassersteinEmbedder(
         max_iter=2, n_pairs=100, reconstruction_weight=0, early_stopping=False
+    ),
+    KuratowskiEmbedder(max_iter=2, n_pairs=100),
+    KuratowskiEmbedder(
+        max_iter=2,
+        n_pairs=100,
+        architecture="ode",
+        aggregation="l1",
+        n_nodes=3,
+        early_stopping=False,
     ),
     WassersteinMDS(),
     WassersteinMDS(2),

@@ -2,5 +2,6 @@
 
 from ._base import WassersteinEmbedder
 from ._deep import DeepWassersteinEmbedder
+from ._kuratowski import KuratowskiEmbedder
 
-__all__ = ["DeepWassersteinEmbedder", "WassersteinEmbedder"]
+__all__ = ["DeepWassersteinEmbedder", "KuratowskiEmbedder", "WassersteinEmbedder"]

@@ -1,10 +1,10 @@
 """StressBoundsDisplay: how good an embedding could be, and how good embeddings are."""
 
 import numpy as np
-from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 from ..manifold._nearest_edm import negative_share
 from ..metrics import certify, true_distances
+from ._axes import as_axes
 
 # Bounds that are drawn: attribute, and name in the picture.
 _BELOW = [("lower", "eigenvalue bound"), ("shifted_lower", "shifted bound")]
@@ -128,19 +128,8 @@ class StressBoundsDisplay:
         display : StressBoundsDisplay
             With `figure_`, `bounds_ax_` and `spectrum_ax_`.
         """
-        check_matplotlib_support(f"{type(self).__name__}.plot")
-        import matplotlib.pyplot as plt
-
-        if axes is None:
-            _, axes = plt.subplots(
-                1, 2, figsize=(10, 4), width_ratios=[1.3, 1], layout="constrained"
-            )
-        axes = np.ravel(axes)
-        if len(axes) != 2:
-            raise ValueError(
-                f"Got axes={len(axes)} of them, expected two, for bounds and spectrum. "
-                "Pass plt.subplots(1, 2)[1]."
-            )
+        options = {"figsize": (10, 4), "width_ratios": [1.3, 1]}
+        axes = as_axes(self, axes, 2, "bounds and spectrum", **options)
         self.bounds_ax_, self.spectrum_ax_ = axes
         self.figure_ = self.bounds_ax_.figure
         self._plot_bounds(self.bounds_ax_)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from .ode import Trajectory
 from .readouts import BlockWeights
 
 
@@ -39,8 +40,8 @@ def _initialize(layer: nn.Module, generator: torch.Generator) -> None:
         nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
         if layer.bias is not None:
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
-    elif isinstance(layer, BlockWeights):
-        layer.reset_parameters()  # no draw: they start equal
+    elif isinstance(layer, BlockWeights | Trajectory):
+        layer.reset_parameters()  # no draw: all start equal
     elif any(True for _ in layer.parameters(recurse=False)):
         raise NotImplementedError(
             f"Got a layer of type {type(layer).__name__}, expected Linear or Conv2d. "

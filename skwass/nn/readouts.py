@@ -21,8 +21,8 @@ from torch.nn.functional import softplus
 BLOCK = 1024
 # Softplus of this is 1.
 _UNIT = math.log(math.e - 1)
-# Rows of a block closer than this, relative to their length, are one row and rounding.
-_ROUNDING = 1e-5
+# What varies less, relative to its size, is rounding.
+ROUNDING = 1e-5
 
 
 class BlockWeights(nn.Module):
@@ -80,7 +80,7 @@ class BlockWeights(nn.Module):
         total = sum(self.quadrature)
         for k, phi in enumerate(features):
             spread = float(torch.pdist(phi.double()).pow(power).mean())
-            floor = (_ROUNDING * float(phi.double().norm(dim=1).max())) ** power
+            floor = (ROUNDING * float(phi.double().norm(dim=1).max())) ** power
             if spread > floor:
                 self.initial[k] = 1 / (total * spread)
 

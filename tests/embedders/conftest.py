@@ -1,5 +1,7 @@
 """Small images that an embedder learns in a second."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from sklearn.datasets import load_digits
@@ -20,38 +22,32 @@ def test_distances(digits):
     return pairwise_wasserstein(digits[1], grid_shape=(8, 8))
 
 
+def make_small(embedder, **parameters):
+    """Return an embedder that is small and fast."""
+    defaults = {
+        "grid_shape": (8, 8),
+        "widths": (64,),
+        "n_components": 16,
+        "n_pairs": 1_500,
+        "max_iter": 8,
+        "batch_size": 128,
+        "learning_rate": 3e-3,
+        "random_state": 0,
+    }
+    return embedder(**{**defaults, **parameters})
+
+
 @pytest.fixture
 def small():
     """Return a constructor of embedders that are small and fast."""
-
-    def make(**parameters):
-        defaults = {
-            "grid_shape": (8, 8),
-            "widths": (64,),
-            "n_components": 16,
-            "n_pairs": 1_500,
-            "max_iter": 8,
-            "batch_size": 128,
-            "learning_rate": 3e-3,
-            "random_state": 0,
-        }
-        return DeepWassersteinEmbedder(**{**defaults, **parameters})
-
-    return make
+    return partial(make_small, DeepWassersteinEmbedder)
 
 
 @pytest.fixture(scope="session")
 def fitted(digits):
     """Return an embedder that nobody may change."""
-    return DeepWassersteinEmbedder(
-        grid_shape=(8, 8),
-        widths=(128,),
-        n_pairs=4_000,
-        max_iter=20,
-        batch_size=128,
-        learning_rate=3e-3,
-        random_state=0,
-    ).fit(digits[0])
+    larger = {"n_components": 50, "widths": (128,), "n_pairs": 4_000, "max_iter": 20}
+    return make_small(DeepWassersteinEmbedder, **larger).fit(digits[0])
 
 
 def relative_error(W, truth):

@@ -2,12 +2,14 @@
 
 import pickle
 import time
+from functools import partial
 
 import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import make_small
 from scipy.spatial.distance import cdist
 from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.cluster import KMeans
@@ -16,10 +18,35 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
+from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder
 from skwass.embedders import _trained
 from skwass.nn.siamese import ValidationScore
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
 from skwass.ot._engine import CHUNK_SIZE
+
+# The embedders to hold to it, and what makes them small.
+EMBEDDERS = {
+    "deep": partial(make_small, DeepWassersteinEmbedder),
+    "kuratowski": partial(
+        make_small,
+        KuratowskiEmbedder,
+        architecture="ode",
+        widths=(32,),
+        n_nodes=3,
+        reconstruction_weight=0.005,
+    ),
+}
+
+
+@pytest.fixture(scope="module", params=EMBEDDERS)
+def small(request):
+    return EMBEDDERS[request.param]
+
+
+@pytest.fixture(scope="module")
+def fitted(small, digits):
+    """Return an embedder that nobody may change."""
+    return small(n_pairs=4_000, max_iter=20).fit(digits[0])
 
 
 def test_same_seed_same_bytes(small, digits):
@@ -92,8 +119,8 @@ def test_pandas_in_and_out(small, digits):
     Z = embedder.transform(X)
     assert list(embedder.feature_names_in_) == list(X.columns)
     assert list(Z.columns) == list(embedder.get_feature_names_out())
-    assert Z.columns[0] == "deepwassersteinembedder0"
-    assert Z.shape == (200, 16)
+    assert Z.columns[0] == f"{type(embedder).__name__.lower()}0"
+    assert len(Z) == 200
 
 
 def test_pipelines_knn_and_kmeans(small, digits):
@@ -115,9 +142,9 @@ def test_grid_search_with_memory_labels_once_a_fold(small, digits, tmp_path):
             "n_solves": estimator[0].n_solves_,
         }
 
-    name = "deepwassersteinembedder"
-    grid = {f"{name}__n_components": [4, 16], f"{name}__architecture": ["mlp", "conv"]}
-    pipeline.set_params(**{f"{name}__widths": None, f"{name}__max_iter": 2})
+    name = pipeline.steps[0][0]
+    grid = {f"{name}__n_components": [4, 16], f"{name}__widths": [(8,), (16,)]}
+    pipeline.set_params(**{f"{name}__max_iter": 2})
     search = GridSearchCV(
         pipeline, grid, cv=2, scoring=score, refit="accuracy", error_score="raise"
     ).fit(X, y)
@@ -187,8 +214,8 @@ def test_a_fit_that_fails_changes_nothing(small, digits):
     with pytest.raises(ValueError, match="Got pairs without"):
         embedder.set_params(grid_shape=None).fit(digits[0][:, :32], pairs=[[0, 1]])
     np.testing.assert_array_equal(embedder.transform(digits[1]), Z)
-    fresh = small(architecture="conv", grid_shape=None)
-    with pytest.raises(ValueError, match="architecture='mlp'"):
+    fresh = small(widths=(2.5,))
+    with pytest.raises(ValueError, match="Got widths="):
         fresh.fit(digits[0])
     with pytest.raises(NotFittedError):
         fresh.transform(digits[0])
@@ -225,7 +252,8 @@ def test_what_was_fitted_decides_about_the_decoder(small, digits):
     without = small(max_iter=1, reconstruction_weight=0).fit(digits[0])
     assert not hasattr(without.set_params(reconstruction_weight=1), "inverse_transform")
     with_it = small(max_iter=1).fit(digits[0]).set_params(reconstruction_weight=0)
-    assert with_it.inverse_transform(np.zeros((1, 16))).shape == (1, 64)
+    Z = with_it.transform(digits[1])
+    assert with_it.inverse_transform(Z).shape == (100, 64)
 
 
 def test_a_default_dtype_of_torch_changes_nothing(small, digits):
@@ -312,10 +340,10 @@ def test_callbacks_see_labels_and_epochs_and_may_stop(small, digits):
 def test_callbacks_of_scikit_learn(small, digits, capsys):
     scoring = {"score": lambda embedder, X, y: embedder.score(X)}
     monitor = ScoringMonitor(scoring=scoring)
-    embedder = small(max_iter=3, n_score_pairs=50)
+    embedder = small(max_iter=3, n_score_pairs=50, early_stopping=False)
     # The monitor of scikit-learn 1.9 scores only where there is a y.
     embedder.set_callbacks(ProgressBar(), monitor).fit(digits[0], digits[2])
-    assert "DeepWassersteinEmbedder" in capsys.readouterr().out
+    assert type(embedder).__name__ in capsys.readouterr().out
     log = monitor.get_logs(select="most_recent").data
     scores = [row["score"] for row in log if row["task_name"] == "epoch"]
     assert scores[-1] == pytest.approx(embedder.score(digits[0]))

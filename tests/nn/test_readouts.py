@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 from scipy.spatial.distance import cdist
+from torch.overrides import TorchFunctionMode
 
 from skwass.nn import readouts
-from skwass.nn.readouts import pairwise_distances
+from skwass.nn.readouts import BlockWeights, paired_distances, pairwise_distances
 
 N, M, K = 23, 17, 5
 Z_A = np.random.default_rng(0).normal(size=(N, K)).astype(np.float32)
@@ -97,3 +98,126 @@ def test_one_row():
     np.testing.assert_array_equal(distances(Z_A[:1]), [[0]])
     expected = cdist(Z_A[:1].astype(float), Z_B.astype(float))
     np.testing.assert_allclose(distances(Z_A[:1], Z_B), expected, rtol=1e-6)
+
+
+BLOCKS = [(2, 2, 1), (1, 1, 1, 1, 1), (4, 1)]
+
+
+def by_hand(z_a, z_b, blocks, squared=False):
+    ends = np.cumsum(blocks)[:-1]
+    parts = zip(np.split(z_a, ends, axis=1), np.split(z_b, ends, axis=1), strict=True)
+    d = sum(cdist(a.astype(float), b.astype(float)) for a, b in parts)
+    return d**2 if squared else d
+
+
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize("blocks", BLOCKS, ids=str)
+@pytest.mark.parametrize("squared", [False, True])
+def test_distances_of_blocks_add_up(blocks, squared):
+    z_a, z_b = torch.from_numpy(Z_A), torch.from_numpy(Z_B)
+    out = pairwise_distances(z_a, z_b, blocks, squared).numpy()
+    np.testing.assert_allclose(out, by_hand(Z_A, Z_B, blocks, squared), rtol=1e-6)
+    square = pairwise_distances(z_a, None, blocks, squared).numpy()
+    np.testing.assert_allclose(
+        square, by_hand(Z_A, Z_A, blocks, squared), rtol=1e-6, atol=1e-7
+    )
+    np.testing.assert_array_equal(square, square.T)
+    np.testing.assert_array_equal(square.diagonal(), 0)
+    if blocks == (1, 1, 1, 1, 1) and not squared:
+        np.testing.assert_allclose(out, cdist(Z_A, Z_B, "cityblock"), rtol=1e-6)
+
+
+@pytest.mark.parametrize("blocks", [(K,), *BLOCKS], ids=str)
+@pytest.mark.parametrize("squared", [False, True])
+def test_pairs_are_entries_of_the_matrix(blocks, squared):
+    z_a, z_b = torch.from_numpy(Z_A[:M]), torch.from_numpy(Z_B)
+    matrix = pairwise_distances(z_a, z_b, blocks, squared)
+    paired = paired_distances(z_a, z_b, blocks, squared)
+    torch.testing.assert_close(paired, matrix.diagonal(), rtol=1e-5, atol=1e-6)
+
+
+def test_memory_is_that_of_the_result_and_blocks(monkeypatch):
+    """No tensor of shape (n, n, d) is ever made, whatever the blocks."""
+    largest = []
+
+    class Spy(TorchFunctionMode):
+        def __torch_function__(self, function, types, arguments=(), kwargs=None):
+            out = function(*arguments, **(kwargs or {}))
+            if isinstance(out, torch.Tensor):
+                largest.append(out.numel())
+            return out
+
+    monkeypatch.setattr(readouts, "BLOCK", 32)
+    z = torch.zeros(100, 60)
+    with Spy():
+        pairwise_distances(z, None, (20, 20, 20), False)
+    assert max(largest) == 100 * 100  # the result itself
+
+
+@pytest.mark.parametrize("aggregation", ["l1", "l2"])
+class TestBlockWeights:
+    """The learned weights of feature maps."""
+
+    SIZES, QUADRATURE = (2, 3), (0.25, 0.75)
+
+    def weights(self, aggregation):
+        module = BlockWeights(self.SIZES, self.QUADRATURE, aggregation).double()
+        module.reset_parameters()
+        module.raw.data += torch.tensor([0.3, -0.8])
+        return module
+
+    def features(self, n, seed=0):
+        rng = np.random.default_rng(seed)
+        return [torch.from_numpy(rng.normal(size=(n, size))) for size in self.SIZES]
+
+    def test_the_distance_is_the_weighted_sum(self, aggregation):
+        module, a, b = self.weights(aggregation), self.features(4), self.features(4, 1)
+        power = 1 if aggregation == "l1" else 2
+        expected = sum(
+            q * weight * (phi - psi).norm(dim=1) ** power
+            for q, weight, phi, psi in zip(
+                self.QUADRATURE, module.values, a, b, strict=True
+            )
+        ) ** (1 / power)
+        out = paired_distances(module(a), module(b), module.blocks)
+        torch.testing.assert_close(out, expected)
+        assert module.blocks == ((2, 3) if aggregation == "l1" else (5,))
+
+    def test_weights_stay_positive(self, aggregation):
+        module = self.weights(aggregation)
+        module.raw.data[:] = torch.tensor([-30.0, 30.0])
+        assert (module.values > 0).all()
+
+    def test_calibrated_distances_have_mean_one(self, aggregation):
+        module = self.weights(aggregation)
+        module.reset_parameters()
+        features = self.features(50)
+        features[1] *= 1e3
+        module.calibrate(features)
+        z = module(features).detach()
+        d = pairwise_distances(z, None, module.blocks, aggregation == "l2").numpy()
+        mean = d.sum() / (50 * 49)
+        assert mean == pytest.approx(1, rel=1e-5)
+        # Each map contributes its share, whatever its scale.
+        norms = [part.double() for part in z.split(self.SIZES, dim=1)]
+        power = 1 if aggregation == "l1" else 2
+        shares = [float(torch.pdist(part).pow(power).mean()) for part in norms]
+        np.testing.assert_allclose(shares, self.QUADRATURE, rtol=1e-5)
+
+    def test_equal_measures_are_not_blown_up(self, aggregation):
+        module = self.weights(aggregation)
+        module.reset_parameters()
+        features = [1 + 1e-7 * phi for phi in self.features(20)]
+        module.calibrate(features)
+        torch.testing.assert_close(module.values, torch.ones(2).double())
+
+    def test_gradients(self, aggregation):
+        module, a, b = self.weights(aggregation), self.features(3), self.features(3, 1)
+        arguments = [x.requires_grad_() for x in (*a, *b)]
+
+        def distances(phi_1, phi_2, psi_1, psi_2, raw):
+            return paired_distances(
+                module((phi_1, phi_2)), module((psi_1, psi_2)), module.blocks
+            )
+
+        assert torch.autograd.gradcheck(distances, (*arguments, module.raw))

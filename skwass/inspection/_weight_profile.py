@@ -1,0 +1,171 @@
+"""WeightProfileDisplay: which feature maps a learned metric is made of."""
+
+import numpy as np
+from scipy.spatial.distance import pdist
+from sklearn.utils.validation import check_is_fitted
+
+from ._axes import as_axes
+
+# Measures whose distances are taken apart.
+_MOST_ROWS = 256
+_COLORS = ("C0", "C1")
+
+
+class WeightProfileDisplay:
+    """Weights of a Kuratowski network by layer or time, and how it was trained.
+
+    Left: the learned weights lambda, of each layer, or over time in [0, 1] for curves,
+    with those of velocities beside them if there are any. Middle: what each layer or
+    time adds to the mean distance (with `aggregation="l2"`, to the mean squared one);
+    weights alone say little where layers differ in scale. Right: training loss and what
+    is left unexplained, 1 - R2, on measures held out.
+
+    Make it with :meth:`from_estimator`.
+
+    Parameters
+    ----------
+    weights : ndarray of shape (n_kinds, n_blocks)
+        Learned weights; a row more for velocities.
+    shares : ndarray of shape (n_kinds, n_blocks)
+        Shares of the mean distance, of sum 1.
+    positions : ndarray of shape (n_blocks,)
+        Times of a curve, or numbers of layers from 1.
+    loss_curve : array-like of shape (n_epochs,)
+        Mean training loss of each epoch.
+    validation_scores : array-like of shape (n_epochs,) or (0,)
+        R2 on held-out measures after each.
+    is_curve : bool
+        Whether positions are times.
+
+    Attributes
+    ----------
+    figure_ : matplotlib Figure
+        The figure.
+    weights_ax_, shares_ax_, training_ax_ : matplotlib Axes
+        Its three parts.
+
+    See Also
+    --------
+    skwass.KuratowskiEmbedder : What is drawn.
+
+    Examples
+    --------
+    >>> from skwass import KuratowskiEmbedder
+    >>> from skwass.datasets import make_translated
+    >>> from skwass.inspection import WeightProfileDisplay
+    >>> X, W = make_translated(40, grid_shape=(6, 6), random_state=0)
+    >>> embedder = KuratowskiEmbedder(
+    ...     grid_shape=(6, 6), widths=(16,), max_iter=2, random_state=0
+    ... ).fit(X)
+    >>> display = WeightProfileDisplay.from_estimator(embedder, X)
+    >>> display.positions
+    array([1, 2])
+    """
+
+    def __init__(
+        self, weights, shares, positions, loss_curve, validation_scores, is_curve
+    ):
+        self.weights = weights
+        self.shares = shares
+        self.positions = positions
+        self.loss_curve = loss_curve
+        self.validation_scores = validation_scores
+        self.is_curve = is_curve
+
+    @classmethod
+    def from_estimator(cls, estimator, X, *, axes=None):
+        """Draw a fitted `KuratowskiEmbedder`.
+
+        Parameters
+        ----------
+        estimator : KuratowskiEmbedder
+            Fitted.
+        X : array-like of shape (n_samples, n_features)
+            Measures whose distances are taken apart, at least two; of more than 256,
+            the first.
+        axes : sequence of three matplotlib Axes, default=None
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        display : WeightProfileDisplay
+        """
+        if not hasattr(type(estimator), "block_weights_"):
+            raise TypeError(
+                f"Got estimator={type(estimator).__name__}, expected a "
+                "KuratowskiEmbedder: others have no weights to draw. Take it out of a "
+                "pipeline, pipeline[0]."
+            )
+        check_is_fitted(estimator)
+        Z = estimator.transform(X[:_MOST_ROWS])
+        if len(Z) < 2:
+            raise ValueError(
+                "Got X with n_samples=1, expected at least two measures: one alone has "
+                "no distances. Add measures."
+            )
+        is_curve = estimator.times_ is not None
+        n_blocks = len(estimator.times_ if is_curve else estimator.block_sizes_)
+        power = {"l1": 1, "l2": 2}[estimator.module_.settings["aggregation"]]
+        parts = np.split(Z, np.cumsum(estimator.block_sizes_)[:-1], axis=1)
+        means = np.array([np.mean(pdist(part) ** power) for part in parts])
+        return cls(
+            estimator.block_weights_.reshape(-1, n_blocks),
+            (means / (means.sum() or 1.0)).reshape(-1, n_blocks),
+            estimator.times_ if is_curve else np.arange(1, n_blocks + 1),
+            estimator.loss_curve_,
+            estimator.validation_scores_,
+            is_curve,
+        ).plot(axes)
+
+    def plot(self, axes=None):
+        """Draw.
+
+        Parameters
+        ----------
+        axes : sequence of three matplotlib Axes, default=None
+            Where to draw; a new figure if None.
+
+        Returns
+        -------
+        display : WeightProfileDisplay
+            With `figure_`, `weights_ax_`, `shares_ax_` and `training_ax_`.
+        """
+        axes = as_axes(self, axes, 3, "weights, shares and training", figsize=(11, 3.2))
+        self.weights_ax_, self.shares_ax_, self.training_ax_ = axes
+        self.figure_ = self.weights_ax_.figure
+        self._plot_profile(self.weights_ax_, self.weights)
+        self.weights_ax_.set(
+            title="Learned weights",
+            ylabel=r"$\lambda(t)$" if self.is_curve else r"$\lambda_k$",
+        )
+        self._plot_profile(self.shares_ax_, self.shares)
+        self.shares_ax_.set(title="Share of the distance", ylabel="share")
+        self._plot_training(self.training_ax_)
+        for ax in axes:
+            ax.spines[["top", "right"]].set_visible(False)
+        return self
+
+    def _plot_profile(self, ax, values):
+        names = ("states", "velocities")
+        for row, color, name in zip(values, _COLORS, names, strict=False):
+            if self.is_curve:
+                ax.plot(self.positions, row, "o-", ms=4, color=color, label=name)
+            else:
+                ax.bar(self.positions, row, color=color)
+        if len(values) > 1:
+            ax.legend(frameon=False)
+        ax.set_ylim(0, 1.08 * values.max())
+        if self.is_curve:
+            ax.set_xlabel("time t")
+        else:
+            ax.set(xlabel="layer k", xticks=self.positions)
+
+    def _plot_training(self, ax):
+        epochs = np.arange(1, len(self.loss_curve) + 1)
+        ax.plot(epochs, self.loss_curve, "--", color="0.45", label="loss, training")
+        if len(self.validation_scores):
+            unexplained = 1 - np.asarray(self.validation_scores)
+            ax.plot(epochs, unexplained, color="C2", label="1 - R2, held out")
+        ax.set_yscale("log")
+        ax.set(title="Training", xlabel="epoch")
+        ax.legend(frameon=False)

@@ -1,0 +1,195 @@
+"""DeepKENN, ODE-KENN and their baseline: distances of many feature maps at once.
+
+References: [KENN] He (2026). Deep Kuratowski Embedding Neural Networks for Wasserstein
+Metric Learning.
+"""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from .architectures import DECODER_WIDTHS, histogram_inputs
+from .conv import strided_stages
+from .mlp import DenseDecoder, dense_stages
+from .ode import Trajectory, VectorField, trapezoid_weights
+from .readouts import BlockWeights
+from .siamese import Siamese
+
+# Measures that initial weights are calibrated on.
+CALIBRATION_ROWS = 256
+# By backbone: hidden layers of stacks, and of lift and vector field.
+DEFAULT_WIDTHS = {
+    ("mlp", "layers"): (512, 512),
+    ("conv", "layers"): (16, 32, 128),
+    ("mlp", "ode"): (128,),
+    ("conv", "ode"): (16, 32, 128),
+}
+
+
+class FeatureMaps(nn.Module):
+    """Run stages in turn and return what each gives, flat: [B, n] -> [B, size] each.
+
+    With `last_only`, only the last.
+    """
+
+    def __init__(self, stages: Sequence[nn.Module], last_only: bool) -> None:
+        super().__init__()
+        self.stages = nn.ModuleList(stages)
+        self.last_only = last_only
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        features = []
+        for stage in self.stages:
+            x = stage(x)
+            features.append(x.flatten(1))
+        return features[-1:] if self.last_only else features
+
+
+class KuratowskiEncoder(nn.Module):
+    """Feature maps, each scaled by its learned weight: [B, n] -> [B, sum of sizes]."""
+
+    def __init__(self, features: nn.Module, weights: BlockWeights) -> None:
+        super().__init__()
+        self.features = features
+        self.weights = weights
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.weights(self.features(x))
+
+    @torch.no_grad()
+    def calibrate(self, x: Tensor) -> None:
+        """Choose initial scales by some inputs of training: [B, n]."""
+        if isinstance(self.features, Trajectory):
+            self.features.calibrate(x)
+        self.weights.calibrate(self.features(x))
+
+
+def kuratowski_network(
+    architecture: str,
+    aggregation: str,
+    backbone: str,
+    n_bins: int,
+    grid_shape: tuple[int, ...] | None,
+    n_components: int,
+    widths: Sequence[int],
+    n_nodes: int,
+    velocity: bool,
+    solver: str,
+    adjoint: bool,
+    with_decoder: bool,
+) -> Siamese:
+    """Make an untrained Kuratowski network for histograms.
+
+    Parameters
+    ----------
+    architecture : {"last_layer", "cnn", "ode"}
+        Distance of the last feature map, of all, or of curves.
+    aggregation : {"l1", "l2"}
+        How the distances of feature maps add up.
+    backbone : {"mlp", "conv"}
+        What the feature maps are of, and what lifts to the start of curves.
+    n_bins : int
+        Number of bins.
+    grid_shape : tuple of int or None
+        The grid that the bins form; two-dimensional for `"conv"`.
+    n_components : int
+        Dimension of the last feature map, or of the state of a curve.
+    widths : sequence of int
+        Of the hidden layers; with `"ode"` those of the vector field.
+    n_nodes, velocity, solver, adjoint
+        As in `Trajectory`; unused without `"ode"`.
+    with_decoder : bool
+        Whether to have a decoder; a dense one.
+
+    Returns
+    -------
+    network : Siamese
+    """
+    inputs = histogram_inputs(n_bins, grid_shape, as_spectrum=backbone == "mlp")
+    if architecture == "ode":
+        lift: nn.Module
+        if backbone == "conv":
+            stages, _ = strided_stages(grid_shape, widths[:-1], [n_components])
+            lift, widths = nn.Sequential(*stages), widths[-1:]
+        else:
+            lift = nn.Linear(n_bins, n_components)
+        field = VectorField(n_components, widths)
+        features: nn.Module
+        features = Trajectory(lift, field, n_nodes, velocity, solver, adjoint)
+        quadrature = trapezoid_weights(n_nodes) * (2 if velocity else 1)
+        sizes = [n_components] * len(quadrature)
+    else:
+        if backbone == "conv":
+            dense = [widths[-1], n_components]
+            stages, sizes = strided_stages(grid_shape, widths[:-1], dense)
+        else:
+            stages = dense_stages([n_bins, *widths, n_components])
+            sizes = [*widths, n_components]
+        if architecture == "last_layer":
+            sizes = sizes[-1:]
+        features = FeatureMaps(stages, last_only=architecture == "last_layer")
+        quadrature = [1 / len(sizes)] * len(sizes)
+    weights = BlockWeights(sizes, quadrature, aggregation)
+    decoder = None
+    if with_decoder:
+        decoder = DenseDecoder(sum(sizes), DECODER_WIDTHS, n_bins)
+    encoder = KuratowskiEncoder(features, weights)
+    return Siamese(inputs, encoder, decoder, weights.blocks)
+
+
+def count_weights(module: nn.Module) -> int:
+    """Return how many numbers a module learns."""
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def match_widths(settings: dict, n_parameters: int) -> tuple[int, ...]:
+    """Scale hidden widths so that a network learns as many numbers as it may.
+
+    Parameters
+    ----------
+    settings : dict
+        Arguments of `kuratowski_network`, with the widths to scale.
+    n_parameters : int
+        How many numbers it may learn, a decoder not counted.
+
+    Returns
+    -------
+    widths : tuple of int
+        In the ratios of those given, up to rounding; the last layer takes up the rest.
+
+    Raises
+    ------
+    ValueError
+        If that is too few for any width.
+    """
+
+    def count(widths: tuple[int, ...]) -> int:
+        with torch.device("meta"):
+            network = kuratowski_network(
+                **{**settings, "widths": widths, "with_decoder": False}
+            )
+        return count_weights(network)
+
+    def scaled(factor: float) -> tuple[int, ...]:
+        return tuple(max(1, int(factor * width)) for width in settings["widths"])
+
+    fewest = count(scaled(0))
+    if fewest > n_parameters:
+        raise ValueError(
+            f"Got n_parameters={n_parameters}, expected at least {fewest} for this "
+            "architecture. Lower n_components or allow more."
+        )
+    low, high = 0.0, 1.0
+    while count(scaled(high)) <= n_parameters:
+        low, high = high, 2 * high
+    for _ in range(20):
+        middle = (low + high) / 2
+        if count(scaled(middle)) <= n_parameters:
+            low = middle
+        else:
+            high = middle
+    *first, last = scaled(low)
+    while count((*first, last + 1)) <= n_parameters:
+        last += 1
+    return (*first, last)

@@ -1,0 +1,289 @@
+"""KuratowskiEmbedder: a metric by construction, whatever it has learned."""
+
+import warnings
+
+import numpy as np
+import pytest
+import torch
+from conftest import make_small, relative_error
+from scipy.spatial.distance import cdist
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+
+from skwass import KuratowskiEmbedder
+from skwass.ot import pairwise_wasserstein
+
+ARCHITECTURES = {
+    "last_layer": {"architecture": "last_layer"},
+    "cnn": {"architecture": "cnn"},
+    "cnn-conv": {"architecture": "cnn", "backbone": "conv", "widths": (4, 32)},
+    "ode": {"architecture": "ode", "n_nodes": 4},
+    "ode-conv": {"architecture": "ode", "backbone": "conv", "widths": (4, 32)},
+    "ode-C1": {"architecture": "ode", "n_nodes": 3, "velocity": True},
+}
+
+
+def embedder(kind="cnn", **parameters):
+    settings = {**ARCHITECTURES[kind], **parameters}
+    return make_small(KuratowskiEmbedder, **settings)
+
+
+def untrained(kind, aggregation, digits):
+    """Return an embedder as it starts: its weights hardly move."""
+    frozen = {"learning_rate": 1e-12, "max_iter": 1, "weight_decay": 0.0}
+    return embedder(kind, aggregation=aggregation, **frozen).fit(digits[0])
+
+
+@pytest.fixture(
+    scope="module",
+    params=[(kind, how) for kind in ARCHITECTURES for how in ("l1", "l2")],
+    ids="-".join,
+)
+def kind(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def trained(kind, digits):
+    """Return a fitted embedder that nobody may change."""
+    name, aggregation = kind
+    return embedder(name, aggregation=aggregation).fit(digits[0])
+
+
+def assert_metric(fitted, X):
+    W = fitted.pairwise_distances(X)
+    np.testing.assert_array_equal(W, W.T)
+    assert (np.diag(W) == 0).all()
+    assert W[~np.eye(len(W), dtype=bool)].min() > 0
+    detour = (W[:, :, None] + W[None, :, :]).min(axis=1)
+    assert (detour >= W * (1 - 1e-6)).all()
+    # The same, not by the symmetric code for Y=None.
+    again = fitted.pairwise_distances(X[:9], X)
+    np.testing.assert_allclose(again, W[:9], rtol=1e-5, atol=1e-4)
+
+
+def test_a_metric_before_training(kind, digits):
+    fitted = untrained(*kind, digits)
+    assert_metric(fitted, digits[1][:40])
+    # Distances start at the scale of W, whatever the layers make of measures.
+    true = pairwise_wasserstein(digits[1][:40], grid_shape=(8, 8))
+    ratio = fitted.pairwise_distances(digits[1][:40]).mean() / true.mean()
+    assert 0.7 < ratio < 1.4
+
+
+def test_a_metric_after_training(trained, digits):
+    assert_metric(trained, digits[1][:40])
+
+
+def test_training_brings_the_distance_near_W(kind, trained, digits, test_distances):
+    error = relative_error(trained.pairwise_distances(digits[1]), test_distances)
+    before = untrained(*kind, digits).pairwise_distances(digits[1])
+    assert error < 0.8 * relative_error(before, test_distances)
+    assert trained.loss_curve_[-1] < 0.5 * trained.loss_curve_[0]
+    assert trained.score(digits[1]) > 0.5
+
+
+def test_distances_from_rows_of_transform(kind, trained, digits):
+    Z = trained.transform(digits[1]).astype(np.float64)
+    assert Z.shape[1] == sum(trained.block_sizes_)
+    W = trained.pairwise_distances(digits[1])
+    if kind[1] == "l2":
+        expected = cdist(Z, Z)
+        np.testing.assert_allclose(W, expected, rtol=1e-6, atol=1e-6)
+        return
+    parts = np.split(Z, np.cumsum(trained.block_sizes_)[:-1], axis=1)
+    expected = sum(cdist(part, part) for part in parts)
+    np.testing.assert_allclose(W, expected, rtol=1e-6, atol=1e-6)
+    assert (cdist(Z, Z) <= W + 1e-5).all()
+    assert (cdist(Z, Z) >= W / np.sqrt(len(parts)) - 1e-5).all()
+
+
+def test_transform_is_sample_wise(trained, digits):
+    batch = trained.transform(digits[1])
+    alone = np.concatenate([trained.transform(x[None]) for x in digits[1]])
+    np.testing.assert_allclose(alone, batch, rtol=0, atol=1e-6 * np.abs(batch).max())
+
+
+def test_the_distance_is_the_formula(kind, trained, digits):
+    """Weights, quadrature and feature maps, put together by hand."""
+    n_blocks = len(trained.block_sizes_)
+    weights, module = trained.block_weights_, trained.module_
+    assert weights.shape == (n_blocks,)
+    assert (weights > 0).all()
+    if trained.times_ is None:
+        q = np.full(n_blocks, 1 / n_blocks)
+    else:
+        q = np.gradient(trained.times_)
+        q[[0, -1]] /= 2
+        q = np.resize(q, n_blocks)
+    masses = digits[1] / digits[1].sum(axis=1, keepdims=True)
+    with torch.no_grad():
+        inputs = module.inputs(torch.from_numpy(masses).float())
+        maps = [phi.double().numpy() for phi in module.encoder.features(inputs)]
+    power = 1 if kind[1] == "l1" else 2
+    expected = sum(
+        q_k * weight * cdist(phi, phi) ** power
+        for q_k, weight, phi in zip(q, weights, maps, strict=True)
+    ) ** (1 / power)
+    W = trained.pairwise_distances(digits[1])
+    np.testing.assert_allclose(W, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_a_file_keeps_it(trained, digits, tmp_path):
+    trained.save(tmp_path / "embedder.safetensors")
+    again = KuratowskiEmbedder.load(tmp_path / "embedder.safetensors")
+    W = trained.pairwise_distances(digits[1])
+    np.testing.assert_array_equal(again.pairwise_distances(digits[1]), W)
+    np.testing.assert_array_equal(again.block_weights_, trained.block_weights_)
+    assert again.block_sizes_ == trained.block_sizes_
+
+
+def test_the_same_seed_gives_the_same_bytes(kind, digits):
+    name, aggregation = kind
+    Z = [
+        embedder(name, aggregation=aggregation, max_iter=1)
+        .fit(digits[0])
+        .transform(digits[1])
+        .tobytes()
+        for _ in range(2)
+    ]
+    assert Z[0] == Z[1]
+
+
+def test_last_layer_is_the_last_block(digits):
+    """Before training, the baseline is the last feature map of DeepKENN."""
+    last, every = (
+        untrained(kind, "l1", digits).transform(digits[1])
+        for kind in ("last_layer", "cnn")
+    )
+    block = every[:, -16:]
+    np.testing.assert_allclose(2 * block, last, rtol=1e-4, atol=1e-5)
+
+
+def test_more_feature_maps_are_better_than_the_last(digits):
+    scores = [
+        embedder(kind, n_pairs=4_000, max_iter=20).fit(digits[0]).score(digits[1])
+        for kind in ("last_layer", "cnn")
+    ]
+    assert 1 - scores[1] < 0.8 * (1 - scores[0])
+
+
+@pytest.mark.parametrize("backbone", ["mlp", "conv"])
+@pytest.mark.parametrize("architecture", ["last_layer", "cnn", "ode"])
+@pytest.mark.parametrize("n_parameters", [8_000, 30_000])
+def test_architectures_at_one_size(architecture, backbone, n_parameters, digits):
+    fitted = KuratowskiEmbedder(
+        architecture=architecture,
+        backbone=backbone,
+        n_parameters=n_parameters,
+        n_components=16,
+        grid_shape=(8, 8),
+        n_pairs=100,
+        max_iter=1,
+        reconstruction_weight=0.01,
+        random_state=0,
+    ).fit(digits[0])
+    encoder = fitted.module_.encoder
+    assert fitted.n_parameters_ == sum(p.numel() for p in encoder.parameters())
+    assert 0.95 * n_parameters < fitted.n_parameters_ <= n_parameters
+
+
+def test_sizes_that_do_not_fit(digits):
+    with pytest.raises(ValueError, match=r"Got n_parameters=100, expected at least \d"):
+        embedder(widths=None, n_parameters=100).fit(digits[0])
+    with pytest.raises(ValueError, match=r"Got widths=\(64,\) and n_parameters=9000"):
+        embedder(n_parameters=9_000).fit(digits[0])
+    with pytest.raises(ValueError, match="positive integers, at least 1"):
+        embedder("ode", widths=()).fit(digits[0])
+
+
+def test_convolutions_ask_for_images(digits):
+    with pytest.raises(ValueError, match=r"Got backbone='conv' .* backbone='mlp'"):
+        embedder("cnn-conv", grid_shape=None).fit(digits[0])
+
+
+def test_point_clouds_are_told_the_way_out():
+    with pytest.raises(TypeError, match="Bin the clouds first"):
+        embedder().fit([np.zeros((3, 2)), np.ones((4, 2))])
+
+
+@pytest.mark.parametrize("kind", ["cnn", "ode"])
+def test_histograms_that_are_no_image(kind):
+    rng = np.random.RandomState(0)
+    means = rng.uniform(8, 24, size=(150, 1))
+    X = np.exp(-((np.arange(32) - means) ** 2) / rng.uniform(4, 30, size=(150, 1)))
+    for position in ({}, {"support": 2.0 * np.arange(32)[:, None]}):
+        fitted = embedder(kind, grid_shape=None, max_iter=20, **position).fit(X[:100])
+        assert fitted.score(X[100:]) > 0.9
+
+
+@pytest.mark.parametrize("measure", [np.arange(64.0), np.ones(64)])
+def test_all_measures_equal(kind, measure):
+    name, aggregation = kind
+    X = np.tile(measure, (12, 1))
+    fitted = embedder(name, aggregation=aggregation).fit(X)
+    W = fitted.pairwise_distances(X)
+    assert np.isfinite(W).all()
+    assert np.abs(W).max() < 1e-3
+
+
+@pytest.mark.parametrize("aggregation", ["l1", "l2"])
+def test_the_unit_of_the_support_is_the_unit_of_W(aggregation, digits):
+    support = np.indices((8, 8)).reshape(2, -1).T
+    W, weights = [], []
+    for unit in (1.0, 1e3):
+        parameters = {"grid_shape": None, "support": unit * support}
+        fitted = embedder(aggregation=aggregation, **parameters).fit(digits[0])
+        W.append(fitted.pairwise_distances(digits[1]))
+        weights.append(fitted.block_weights_)
+    assert relative_error(W[1], 1e3 * W[0]) < 1e-2
+    power = 1 if aggregation == "l1" else 2
+    np.testing.assert_allclose(weights[1], 1e3**power * weights[0], rtol=1e-2)
+
+
+def test_the_adjoint_trains_alike(digits):
+    direct, adjoint = (
+        embedder("ode", n_nodes=9, adjoint=adjoint).fit(digits[0])
+        for adjoint in (False, True)
+    )
+    assert adjoint.score(digits[1]) == pytest.approx(direct.score(digits[1]), abs=0.02)
+
+
+def test_an_adaptive_solver_is_near_rk4(digits):
+    fixed = embedder("ode", n_nodes=9).fit(digits[0])
+    W = fixed.pairwise_distances(digits[1])
+    fixed.module_.encoder.features.solver = "dopri5"
+    error = relative_error(fixed.pairwise_distances(digits[1]), W)
+    assert 0 < error < 1e-2
+    assert embedder("ode", solver="dopri5", max_iter=1).fit(digits[0]).n_iter_ == 1
+
+
+def test_decoded_images_are_measures_like_the_data(kind, digits):
+    name, aggregation = kind
+    parameters = {"aggregation": aggregation, "reconstruction_weight": 0.02}
+    fitted = embedder(name, max_iter=20, **parameters).fit(digits[0])
+    X = digits[0] / digits[0].sum(axis=1, keepdims=True)
+    decoded = fitted.inverse_transform(fitted.transform(X))
+    np.testing.assert_allclose(decoded.sum(axis=1), 1, rtol=1e-5)
+    mean_image = np.abs(X - X.mean(axis=0)).sum()
+    assert np.abs(X - decoded).sum() < 0.9 * mean_image
+    assert not hasattr(embedder(name), "inverse_transform")
+
+
+def test_grid_search_over_architectures_and_aggregations(digits, tmp_path):
+    """In a pipeline with neighbours; labels are computed once a fold."""
+    X, X_test, y, y_test = digits
+    pipeline = make_pipeline(
+        embedder(n_nodes=3, max_iter=10, memory=str(tmp_path)), KNeighborsClassifier(3)
+    )
+    grid = {
+        "kuratowskiembedder__architecture": ["last_layer", "cnn", "ode"],
+        "kuratowskiembedder__aggregation": ["l1", "l2"],
+    }
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, y)
+    assert len(search.cv_results_["mean_test_score"]) == 6
+    assert search.cv_results_["mean_test_score"].min() > 0.5
+    assert search.score(X_test, y_test) > 0.75
