@@ -33,6 +33,8 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/dwe_mnist.py --data $(DATA)
 	$(BIN)/python benchmarks/ground_truth.py --data $(DATA)
 	$(BIN)/python benchmarks/nearest_edm.py --data $(DATA)
+	$(BIN)/python benchmarks/kuratowski_mnist.py --data $(DATA)
+	$(BIN)/python benchmarks/kuratowski_mnist.py --data $(DATA) --labels 200000
 
 clean:
 	rm -rf $(VENV) build dist doc/_build doc/auto_examples *.egg-info

@@ -40,13 +40,13 @@ class KuratowskiEmbedder(HistogramEmbedder):
 
     Parameters
     ----------
-    n_components : int, default=50
+    n_components : int, default=128
         Dimension of the last feature map, or of h(t); at least 1. Rows of `transform`
         are longer: they hold all maps.
-    architecture : {"last_layer", "cnn", "ode"}, default="cnn"
-        `"cnn"`: DeepKENN, all feature maps, taken before activations; the best
-        of the three on images never seen. `"last_layer"`: the baseline, the last
-        map alone. `"ode"`: ODE-KENN.
+    architecture : {"last_layer", "cnn", "ode"}, default="ode"
+        `"ode"`: ODE-KENN, the best of the three on images never seen, with the fewest
+        weights. `"cnn"`: DeepKENN, all layers, taken before their activations; faster.
+        `"last_layer"`: the baseline, the last layer alone.
     aggregation : {"l1", "l2"}, default="l2"
         How distances of feature maps add up. `"l1"` is that of [1]_, `"l2"` makes
         `transform` isometric to `pairwise_distances`, as KMeans and neighbours need,
@@ -59,14 +59,15 @@ class KuratowskiEmbedder(HistogramEmbedder):
     widths : tuple of int, default=None
         Widths of hidden layers: for `"mlp"`, (512, 512) if None; for `"conv"`, channels
         of each convolution and then the width of one dense layer, (16, 32, 128) if
-        None. With `"ode"`, those of the vector field: (128,), or the last of
+        None. With `"ode"`, those of the vector field: (512,), or the last of
         (16, 32, 128), whose others are channels.
     n_parameters : int, default=None
         How many numbers the network may learn, a decoder not counted: hidden layers are
         scaled to it, so that architectures compare at one size.
-    n_nodes : int, default=11
+    n_nodes : int, default=3
         Times in [0, 1] at which a curve is seen, both ends included; at least 2. More
-        cost more, in proportion.
+        cost more, in proportion, and draw a finer profile of weights; 5 in place of 3
+        took 2 % off the error of MNIST distances.
     velocity : bool, default=False
         Whether distances of velocities v(h(t), t) are added, with weights of their own:
         the norm of C^1 in place of C^0.
@@ -212,7 +213,7 @@ class KuratowskiEmbedder(HistogramEmbedder):
     ...     grid_shape=(8, 8), n_parameters=20_000, n_pairs=1_000, random_state=0
     ... ).fit(X)
     >>> embedder.block_sizes_, embedder.n_parameters_
-    ((94, 95, 50), 19938)
+    ((128, 128, 128), 19803)
     >>> embedder.score(X) > 0.9
     True
     """
@@ -233,14 +234,14 @@ class KuratowskiEmbedder(HistogramEmbedder):
 
     def __init__(
         self,
-        n_components=50,
+        n_components=128,
         *,
-        architecture="cnn",
+        architecture="ode",
         aggregation="l2",
         backbone="mlp",
         widths=None,
         n_parameters=None,
-        n_nodes=11,
+        n_nodes=3,
         velocity=False,
         solver="rk4",
         adjoint=False,

@@ -15,10 +15,11 @@ class WeightProfileDisplay:
     """Weights of a Kuratowski network by layer or time, and how it was trained.
 
     Left: the learned weights lambda, of each layer, or over time in [0, 1] for curves,
-    with those of velocities beside them if there are any. Middle: what each layer or
-    time adds to the mean distance (with `aggregation="l2"`, to the mean squared one);
-    weights alone say little where layers differ in scale. Right: training loss and what
-    is left unexplained, 1 - R2, on measures held out.
+    with those of velocities beside them if there are any. Middle: what each layer adds
+    to the mean distance (with `aggregation="l2"`, to the mean squared one), or what
+    each moment does, as a density over time; weights alone say little where layers
+    differ in scale. Right: training loss and what is left unexplained, 1 - R2, on
+    measures held out.
 
     Make it with :meth:`from_estimator`.
 
@@ -27,7 +28,8 @@ class WeightProfileDisplay:
     weights : ndarray of shape (n_kinds, n_blocks)
         Learned weights; a row more for velocities.
     shares : ndarray of shape (n_kinds, n_blocks)
-        Shares of the mean distance, of sum 1.
+        Shares of the mean distance, of sum 1; for curves a density, of integral 1 by
+        the trapezoidal rule.
     positions : ndarray of shape (n_blocks,)
         Times of a curve, or numbers of layers from 1.
     loss_curve : array-like of shape (n_epochs,)
@@ -108,9 +110,12 @@ class WeightProfileDisplay:
         power = {"l1": 1, "l2": 2}[estimator.module_.settings["aggregation"]]
         parts = np.split(Z, np.cumsum(estimator.block_sizes_)[:-1], axis=1)
         means = np.array([np.mean(pdist(part) ** power) for part in parts])
+        shares = means / (means.sum() or 1.0)
+        if is_curve:
+            shares /= estimator.module_.encoder.weights.quadrature
         return cls(
             estimator.block_weights_.reshape(-1, n_blocks),
-            (means / (means.sum() or 1.0)).reshape(-1, n_blocks),
+            shares.reshape(-1, n_blocks),
             estimator.times_ if is_curve else np.arange(1, n_blocks + 1),
             estimator.loss_curve_,
             estimator.validation_scores_,
@@ -139,7 +144,8 @@ class WeightProfileDisplay:
             ylabel=r"$\lambda(t)$" if self.is_curve else r"$\lambda_k$",
         )
         self._plot_profile(self.shares_ax_, self.shares)
-        self.shares_ax_.set(title="Share of the distance", ylabel="share")
+        label = "share per unit of time" if self.is_curve else "share"
+        self.shares_ax_.set(title="Share of the distance", ylabel=label)
         self._plot_training(self.training_ax_)
         for ax in axes:
             ax.spines[["top", "right"]].set_visible(False)

@@ -50,9 +50,13 @@ def histogram_network(
     -------
     network : Siamese
     """
+    inputs: nn.Module
     encoder: nn.Module
     decoder: nn.Module
-    inputs = histogram_inputs(n_bins, grid_shape, as_spectrum=architecture == "mlp")
+    if architecture == "mlp":
+        inputs = spectral_inputs(n_bins, grid_shape, SPECTRAL_GAIN)
+    else:
+        inputs = StandardInput(n_bins, PIXEL_GAIN)
     if architecture == "mlp":
         encoder = DenseEncoder(n_bins, widths, n_components)
     elif architecture == "conv":
@@ -68,15 +72,13 @@ def histogram_network(
     return Siamese(inputs, encoder, decoder, (n_components,))
 
 
-def histogram_inputs(
-    n_bins: int, grid_shape: tuple[int, ...] | None, *, as_spectrum: bool
+def spectral_inputs(
+    n_bins: int, grid_shape: tuple[int, ...] | None, gain: float
 ) -> StandardInput:
-    """Return the fixed first layer: pixels for convolutions, else a spectrum.
+    """Return the fixed first layer of dense networks: a spectrum, or else masses.
 
     Where bins form no grid, or one too long, there is no spectrum.
     """
-    if not as_spectrum:
-        return StandardInput(n_bins, PIXEL_GAIN)
     if grid_shape is None or max(grid_shape) > LONGEST_SPECTRUM:
-        return StandardInput(n_bins, SPECTRAL_GAIN)
-    return SpectralInput(grid_shape, SPECTRAL_GAIN, SMOOTHNESS)
+        return StandardInput(n_bins, gain)
+    return SpectralInput(grid_shape, gain, SMOOTHNESS)

@@ -9,8 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .architectures import DECODER_WIDTHS, histogram_inputs
+from .architectures import DECODER_WIDTHS, PIXEL_GAIN, spectral_inputs
 from .conv import strided_stages
+from .inputs import StandardInput
 from .mlp import DenseDecoder, dense_stages
 from .ode import Trajectory, VectorField, trapezoid_weights
 from .readouts import BlockWeights
@@ -18,11 +19,15 @@ from .siamese import Siamese
 
 # Measures that initial weights are calibrated on.
 CALIBRATION_ROWS = 256
+# Standard deviation of what dense layers see, and what is between layers: together they
+# took a tenth off the error of 0.3 and ReLU.
+INPUT_GAIN = 1.0
+ACTIVATION = nn.SiLU
 # By backbone: hidden layers of stacks, and of lift and vector field.
 DEFAULT_WIDTHS = {
     ("mlp", "layers"): (512, 512),
     ("conv", "layers"): (16, 32, 128),
-    ("mlp", "ode"): (128,),
+    ("mlp", "ode"): (512,),
     ("conv", "ode"): (16, 32, 128),
 }
 
@@ -106,11 +111,16 @@ def kuratowski_network(
     -------
     network : Siamese
     """
-    inputs = histogram_inputs(n_bins, grid_shape, as_spectrum=backbone == "mlp")
+    if backbone == "mlp":
+        inputs = spectral_inputs(n_bins, grid_shape, INPUT_GAIN)
+    else:
+        inputs = StandardInput(n_bins, PIXEL_GAIN)
     if architecture == "ode":
         lift: nn.Module
         if backbone == "conv":
-            stages, _ = strided_stages(grid_shape, widths[:-1], [n_components])
+            stages, _ = strided_stages(
+                grid_shape, widths[:-1], [n_components], ACTIVATION
+            )
             lift, widths = nn.Sequential(*stages), widths[-1:]
         else:
             lift = nn.Linear(n_bins, n_components)
@@ -122,9 +132,9 @@ def kuratowski_network(
     else:
         if backbone == "conv":
             dense = [widths[-1], n_components]
-            stages, sizes = strided_stages(grid_shape, widths[:-1], dense)
+            stages, sizes = strided_stages(grid_shape, widths[:-1], dense, ACTIVATION)
         else:
-            stages = dense_stages([n_bins, *widths, n_components])
+            stages = dense_stages([n_bins, *widths, n_components], ACTIVATION)
             sizes = [*widths, n_components]
         if architecture == "last_layer":
             sizes = sizes[-1:]

@@ -87,7 +87,8 @@ class PairObjective:
 
     def __call__(self, model: Siamese, batch: PairBatch) -> Tensor:
         z = model.encoder(self.features[batch.measures])  # [U, k]
-        left, right = z[batch.left], z[batch.right]
+        # index_select, for its backward pass is faster than that of z[batch.left].
+        left, right = z.index_select(0, batch.left), z.index_select(0, batch.right)
         loss = distance_regression(left, right, batch.w, model.blocks, self.squared)
         if model.decoder is not None:
             log_q = model.decoder(z[batch.decoded])  # [V, n_bins]

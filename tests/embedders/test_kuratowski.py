@@ -166,7 +166,7 @@ def test_more_feature_maps_are_better_than_the_last(digits):
         embedder(kind, n_pairs=4_000, max_iter=20).fit(digits[0]).score(digits[1])
         for kind in ("last_layer", "cnn")
     ]
-    assert 1 - scores[1] < 0.8 * (1 - scores[0])
+    assert 1 - scores[1] < 0.95 * (1 - scores[0])
 
 
 @pytest.mark.parametrize("backbone", ["mlp", "conv"])

@@ -1,0 +1,90 @@
+"""WeightProfileDisplay: its numbers are those of the embedder, and what it draws."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from scipy.spatial.distance import pdist
+
+from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder
+from skwass.datasets import make_translated
+from skwass.inspection import WeightProfileDisplay
+
+X, _ = make_translated(60, grid_shape=(6, 6), random_state=0)
+
+
+def fit(**parameters):
+    return KuratowskiEmbedder(
+        4,
+        widths=(16,),
+        n_nodes=3,
+        n_pairs=300,
+        max_iter=3,
+        grid_shape=(6, 6),
+        random_state=0,
+        **parameters,
+    ).fit(X)
+
+
+@pytest.fixture(autouse=True)
+def _close():
+    yield
+    plt.close("all")
+
+
+@pytest.mark.parametrize("aggregation", ["l1", "l2"])
+def test_layers(aggregation):
+    embedder = fit(architecture="cnn", aggregation=aggregation)
+    display = WeightProfileDisplay.from_estimator(embedder, X)
+    bars = [bar.get_height() for bar in display.weights_ax_.patches]
+    np.testing.assert_allclose(bars, embedder.block_weights_)
+    Z = embedder.transform(X)
+    power = 1 if aggregation == "l1" else 2
+    parts = [np.mean(pdist(Z[:, :16]) ** power), np.mean(pdist(Z[:, 16:]) ** power)]
+    shares = [bar.get_height() for bar in display.shares_ax_.patches]
+    np.testing.assert_allclose(shares, parts / np.sum(parts), rtol=1e-6)
+    d = embedder.pairwise_distances(X)[np.triu_indices(60, 1)]
+    assert sum(parts) == pytest.approx(np.mean(d**power), rel=1e-5)
+    loss, validation = display.training_ax_.lines
+    np.testing.assert_array_equal(loss.get_ydata(), embedder.loss_curve_)
+    scores = 1 - np.array(embedder.validation_scores_)
+    np.testing.assert_array_equal(validation.get_ydata(), scores)
+    assert len(display.figure_.axes) == 3
+
+
+@pytest.mark.parametrize("velocity", [False, True])
+def test_curves_over_time(velocity):
+    embedder = fit(architecture="ode", velocity=velocity, early_stopping=False)
+    display = WeightProfileDisplay.from_estimator(embedder, X)
+    lines = display.weights_ax_.lines
+    assert len(lines) == (2 if velocity else 1)
+    for line, weights in zip(
+        lines, embedder.block_weights_.reshape(-1, 3), strict=True
+    ):
+        np.testing.assert_array_equal(line.get_xdata(), [0, 0.5, 1])
+        np.testing.assert_allclose(line.get_ydata(), weights)
+    densities = [line.get_ydata() for line in display.shares_ax_.lines]
+    assert sum(np.trapezoid(d, [0, 0.5, 1]) for d in densities) == pytest.approx(1)
+    assert len(display.training_ax_.lines) == 1
+    assert (display.weights_ax_.get_legend() is not None) == velocity
+
+
+def test_axes_of_the_user():
+    embedder = fit(architecture="ode")
+    _, axes = plt.subplots(3, 1)
+    display = WeightProfileDisplay.from_estimator(embedder, X, axes=axes)
+    assert list(axes) == [
+        display.weights_ax_,
+        display.shares_ax_,
+        display.training_ax_,
+    ]
+
+
+def test_bad_calls():
+    embedder = fit(architecture="last_layer")
+    with pytest.raises(ValueError, match="Got axes=1 of them, expected 3"):
+        WeightProfileDisplay.from_estimator(embedder, X, axes=plt.gca())
+    with pytest.raises(ValueError, match="Got X with n_samples=1"):
+        WeightProfileDisplay.from_estimator(embedder, X[:1])
+    other = DeepWassersteinEmbedder()
+    with pytest.raises(TypeError, match="Got estimator=DeepWassersteinEmbedder"):
+        WeightProfileDisplay.from_estimator(other, X)
