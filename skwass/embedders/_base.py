@@ -59,7 +59,7 @@ class WassersteinEmbedder(
 
     @abstractmethod
     def _embed(self, measures):
-        """Return float32 vectors of shape (n_measures, n_components)."""
+        """Return float32 vectors of shape (n_measures, n_features_out)."""
 
     def transform(self, X):
         """Embed measures.
@@ -71,9 +71,9 @@ class WassersteinEmbedder(
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_components), float32
-            `||Z[i] - Z[j]||` is about W(X[i], X[j]), not squared. A row depends on no
-            other row.
+        Z : ndarray of shape (n_samples, n_features_out), float32
+            `||Z[i] - Z[j]||` is about W(X[i], X[j]), not squared, and a row depends on
+            no other row, unless the notes of the class say for which setting not.
         """
         check_is_fitted(self)
         return self._embed(self._as_measures(X))
@@ -93,8 +93,8 @@ class WassersteinEmbedder(
         Returns
         -------
         W : ndarray of shape (n_x, n_y), float32
-            Distances between the rows of `transform`. Symmetric with a zero diagonal
-            if `Y` is None.
+            Distances between the rows of `transform`, Euclidean unless the notes of the
+            class say otherwise. Symmetric with a zero diagonal if `Y` is None.
 
         Notes
         -----

@@ -112,7 +112,8 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
     loss_curve_ : list of float
         Mean training loss of each epoch.
     validation_scores_ : list of float
-        R2 of W on held-out measures after each epoch; empty without any.
+        R2 of W on held-out measures after each epoch, NaN where a fit that went on had
+        none; empty without any.
     n_iter_ : int
         Epochs trained.
     n_pairs_ : int

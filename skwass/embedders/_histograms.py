@@ -19,8 +19,15 @@ from ._trained import TrainedEmbedder
 def _has_decoder(embedder):
     """Whether there is a decoder or, before `fit`, will be."""
     if hasattr(embedder, "module_"):
-        return embedder.module_.decoder is not None
-    return embedder.reconstruction_weight > 0
+        has_one = embedder.module_.decoder is not None
+    else:
+        has_one = embedder.reconstruction_weight > 0
+    if not has_one:
+        raise AttributeError(
+            "Got a network without a decoder, expected one for inverse_transform. Set "
+            "reconstruction_weight > 0 before a fit from scratch."
+        )
+    return True
 
 
 class HistogramEmbedder(TrainedEmbedder):
@@ -51,7 +58,7 @@ class HistogramEmbedder(TrainedEmbedder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_components)
+        X : array-like of shape (n_samples, n_features_out)
             Embeddings, or means of embeddings: a mean decodes to an approximate
             Wasserstein barycenter.
 
@@ -110,11 +117,12 @@ class HistogramEmbedder(TrainedEmbedder):
         """Return the widths of hidden layers, checked."""
         widths = tuple(np.asarray(self.widths).ravel().tolist())
         if len(widths) < fewest or not all(
-            isinstance(width, int) and width > 0 for width in widths
+            type(width) is int and width > 0 for width in widths
         ):
+            one = "one or more " if fewest else ""
             raise ValueError(
-                f"Got widths={self.widths!r}, expected positive integers, at least "
-                f"{fewest} here. Use None for the default."
+                f"Got widths={self.widths!r}, expected {one}positive integers. Use "
+                "None for the default."
             )
         return widths
 

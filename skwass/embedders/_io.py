@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 from .. import ot
 from ._base import OF_INPUT
 
-FORMAT = 1
+FORMAT = 2
 _WEIGHTS = "module"
 _SECTIONS = ("parameters", "attributes", "network")
 

@@ -26,7 +26,8 @@ class KuratowskiEmbedder(HistogramEmbedder):
         d(x, x') = sum_k q_k lambda_k |phi_k(x) - phi_k(x')|           "l1"
         d(x, x')^2 = sum_k q_k lambda_k |phi_k(x) - phi_k(x')|^2       "l2"
 
-    where q_k are fixed and of sum 1. Minimised is the mean over pairs of
+    where q_k are fixed and of sum 1 (with `velocity`, the velocities are maps too, and
+    of sum 1 again). Minimised is the mean over pairs of
     (d - W)^2 / s^2, s^2 the mean of W^2: W itself is regressed, where
     :class:`DeepWassersteinEmbedder` regresses its square. The maps are all layers of a
     network (DeepKENN), the last one, or a curve (ODE-KENN): h(0) = lift(x),
@@ -48,9 +49,10 @@ class KuratowskiEmbedder(HistogramEmbedder):
         weights. `"cnn"`: DeepKENN, all layers, taken before their activations; faster.
         `"last_layer"`: the baseline, the last layer alone.
     aggregation : {"l1", "l2"}, default="l2"
-        How distances of feature maps add up. `"l1"` is that of [1]_, `"l2"` makes
-        `transform` isometric to `pairwise_distances`, as KMeans and neighbours need,
-        and is as accurate.
+        How distances of feature maps add up. `"l1"` is that of [1]_. `"l2"` is as
+        accurate and makes `transform` isometric to `pairwise_distances`: in a pipeline,
+        KMeans and neighbours see the distance between rows, which with `"l1"` is
+        another than d.
     backbone : {"mlp", "conv"}, default="mlp"
         `"mlp"`: dense layers, on a grid after a fixed cosine transform; for `"ode"`, a
         linear lift. `"conv"`: convolutions of stride 2 on pixels, for images; for
@@ -65,30 +67,30 @@ class KuratowskiEmbedder(HistogramEmbedder):
         How many numbers the network may learn, a decoder not counted: hidden layers are
         scaled to it, so that architectures compare at one size.
     n_nodes : int, default=3
-        Times in [0, 1] at which a curve is seen, both ends included; at least 2. More
-        cost more, in proportion, and draw a finer profile of weights; 5 in place of 3
-        took 2 % off the error of MNIST distances.
+        Of `"ode"`: times in [0, 1] at which a curve is seen, both ends included; at
+        least 2. More cost more, in proportion, and draw a finer profile of weights; 5
+        in place of 3 took 2 % off the error of MNIST distances.
     velocity : bool, default=False
-        Whether distances of velocities v(h(t), t) are added, with weights of their own:
-        the norm of C^1 in place of C^0.
-    solver : {"rk4", "midpoint", "euler", "dopri5", "dopri8", "bosh3", \
-            "adaptive_heun"}, default="rk4"
-        Of `"ode"`. The first three take one step a node. The others choose steps for a
-        batch as a whole: a row of `transform` then depends, by about 1e-5, on
-        the rest of the batch.
+        Of `"ode"`: whether distances of velocities v(h(t), t) are added, with weights
+        of their own: the norm of C^1 in place of C^0.
+    solver : {"rk4", "midpoint", "euler", "dopri5", "dopri8", "bosh3"}, default="rk4"
+        Of `"ode"`. The first three take one step from node to node. The others choose
+        steps for a batch as a whole: a row of `transform` then depends on the rest of
+        the batch, by 1e-5 to 1e-4 of its size.
     adjoint : bool, default=False
-        Whether to train `"ode"` by the adjoint equation: memory does not grow with
-        steps, time does.
+        Of `"ode"`: whether to train by the adjoint equation, which takes longer. The
+        stages of the solver need not be kept then, only states at the nodes.
     grid_shape : tuple of int, default=None
         The grid that the bins form, e.g. (28, 28); W is then in pixels. If None and
         `support` too, bins are at 0, 1, 2, ... on a line.
     support : array-like of shape (n_features, d), default=None
         Positions of bins that form no grid.
     reconstruction_weight : float, default=0.0
-        Weight of the KL divergence of a decoder of all maps. With 0 there is none, and
-        no `inverse_transform`.
+        Weight of the KL divergence of a decoder of all maps; 0.005 is a start. With 0
+        there is none, and no `inverse_transform`.
     sparsity_weight : float, default=0.0
-        Weight of the square roots of decoded masses; more gives sharper images.
+        Weight of the square roots of decoded masses; more gives sharper images. For
+        nothing without a decoder.
     ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
         What labels pairs: a distance of :mod:`skwass.ot`, by name or as an object such
         as `SinkhornDivergence(reg=0.01)`, to be set in a grid as `ground_truth__reg`;
@@ -161,7 +163,8 @@ class KuratowskiEmbedder(HistogramEmbedder):
     loss_curve_ : list of float
         Mean training loss of each epoch.
     validation_scores_ : list of float
-        R2 of W on held-out measures after each epoch; empty without any.
+        R2 of W on held-out measures after each epoch, NaN where a fit that went on had
+        none; empty without any.
     n_iter_ : int
         Epochs trained.
     n_pairs_ : int
@@ -187,13 +190,20 @@ class KuratowskiEmbedder(HistogramEmbedder):
     by its root with `"l2"`, so that W is about the distance of rows. With `"l1"` the
     distance of rows is a lower bound of d, and no less than d / sqrt(n_blocks).
 
+    Weights and maps share a scale: a layer ten times as large with a tenth of the
+    weight is the same. Weights start so that all maps contribute alike; look at what
+    each contributes, :class:`skwass.inspection.WeightProfileDisplay`, not at weights
+    alone.
+
     The distance is trained for W between measures like those of `fit`; check others
     with `score`. Its pairs tell how many measures it has seen: all pairs of few
     measures are fitted by any placement of their embeddings, a linear one too, and say
     little of others.
 
-    `transform` costs a multiplication a weight and row; with `"ode"`, four times that
-    of the field a node.
+    `transform` of a row costs a multiplication a weight with `backbone="mlp"`, and a
+    weight and pixel with `"conv"`; a vector field is evaluated four times from node to
+    node by rk4, twice by midpoint, and once a node more with `velocity`. A decoder has
+    512 * (512 + n_bins + length of a row) weights.
 
     Raises ValueError for rows without mass, negative masses, NaN or infinity, for a
     `grid_shape` that does not fit, for `backbone="conv"` without a grid of two

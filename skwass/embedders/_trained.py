@@ -2,6 +2,7 @@
 
 import copy
 import time
+import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
 from numbers import Integral, Real
@@ -266,6 +267,14 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             return copy.deepcopy(self.module_)
         module = self._make_module(measures, generator)
         scale = float(np.sqrt(np.mean(labelled.w[labelled.train] ** 2)))
+        if scale == 0:
+            warnings.warn(
+                "Got labels that are all 0, expected some W > 0: all measures trained "
+                "on are equal, and distances to others will mean nothing. Fit on "
+                "measures that differ.",
+                UserWarning,
+                stacklevel=5,
+            )
         module.scale.fill_(scale or 1.0)
         return module.eval()
 
@@ -291,8 +300,12 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         if not goes_on:
             self.loss_curve_, self.validation_scores_, self.n_iter_ = [], [], 0
         self.module_, self._moments = module, moments
+        before, new = len(self.loss_curve_), len(result.loss_curve)
         self.loss_curve_ += result.loss_curve
-        self.validation_scores_ += result.validation_scores
+        if result.validation_scores or self.validation_scores_:
+            missing = before - len(self.validation_scores_)
+            scores = result.validation_scores or [np.nan] * new
+            self.validation_scores_ += [np.nan] * missing + scores
         self.n_iter_ += len(result.loss_curve)
         self.n_pairs_, self.n_solves_ = len(labelled.w), labelled.n_solves
         self.stopped_by_ = result.stopped_by

@@ -32,7 +32,7 @@ def as_axes(display, axes, n_axes, purpose, **options):
     axes = np.ravel(axes)
     if len(axes) != n_axes:
         raise ValueError(
-            f"Got axes={len(axes)} of them, expected {n_axes}, for {purpose}. Pass "
+            f"Got axes of length {len(axes)}, expected {n_axes}, for {purpose}. Pass "
             f"plt.subplots(1, {n_axes})[1]."
         )
     return axes

@@ -4,8 +4,12 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from sklearn.utils.validation import check_is_fitted
 
+from ..embedders import KuratowskiEmbedder
+from ..nn.readouts import ROUNDING
 from ._axes import as_axes
 
+# Weights farther apart than this are drawn on a logarithmic axis.
+_LINEAR = 30
 # Measures whose distances are taken apart.
 _MOST_ROWS = 256
 _COLORS = ("C0", "C1")
@@ -18,8 +22,9 @@ class WeightProfileDisplay:
     with those of velocities beside them if there are any. Middle: what each layer adds
     to the mean distance (with `aggregation="l2"`, to the mean squared one), or what
     each moment does, as a density over time; weights alone say little where layers
-    differ in scale. Right: training loss and what is left unexplained, 1 - R2, on
-    measures held out.
+    differ in scale. Right: the mean squared error of W, in training over
+    the mean of W^2 (and with the decoder's loss, if there is one), on measures held out
+    over the variance of W, which is 1 - R2.
 
     Make it with :meth:`from_estimator`.
 
@@ -38,6 +43,8 @@ class WeightProfileDisplay:
         R2 on held-out measures after each.
     is_curve : bool
         Whether positions are times.
+    is_squared : bool
+        Whether shares are of the squared distance.
 
     Attributes
     ----------
@@ -57,7 +64,7 @@ class WeightProfileDisplay:
     >>> from skwass.inspection import WeightProfileDisplay
     >>> X, W = make_translated(40, grid_shape=(6, 6), random_state=0)
     >>> embedder = KuratowskiEmbedder(
-    ...     grid_shape=(6, 6), widths=(16,), max_iter=2, random_state=0
+    ...     architecture="cnn", grid_shape=(6, 6), widths=(16,), random_state=0
     ... ).fit(X)
     >>> display = WeightProfileDisplay.from_estimator(embedder, X)
     >>> display.positions
@@ -65,7 +72,14 @@ class WeightProfileDisplay:
     """
 
     def __init__(
-        self, weights, shares, positions, loss_curve, validation_scores, is_curve
+        self,
+        weights,
+        shares,
+        positions,
+        loss_curve,
+        validation_scores,
+        is_curve,
+        is_squared,
     ):
         self.weights = weights
         self.shares = shares
@@ -73,6 +87,7 @@ class WeightProfileDisplay:
         self.loss_curve = loss_curve
         self.validation_scores = validation_scores
         self.is_curve = is_curve
+        self.is_squared = is_squared
 
     @classmethod
     def from_estimator(cls, estimator, X, *, axes=None):
@@ -92,11 +107,11 @@ class WeightProfileDisplay:
         -------
         display : WeightProfileDisplay
         """
-        if not hasattr(type(estimator), "block_weights_"):
+        if not isinstance(estimator, KuratowskiEmbedder):
             raise TypeError(
-                f"Got estimator={type(estimator).__name__}, expected a "
-                "KuratowskiEmbedder: others have no weights to draw. Take it out of a "
-                "pipeline, pipeline[0]."
+                f"Got estimator={estimator!r}, expected a fitted KuratowskiEmbedder: "
+                "others have no weights to draw. Pass the step of a pipeline that is "
+                "one."
             )
         check_is_fitted(estimator)
         Z = estimator.transform(X[:_MOST_ROWS])
@@ -105,21 +120,30 @@ class WeightProfileDisplay:
                 "Got X with n_samples=1, expected at least two measures: one alone has "
                 "no distances. Add measures."
             )
-        is_curve = estimator.times_ is not None
-        n_blocks = len(estimator.times_ if is_curve else estimator.block_sizes_)
-        power = {"l1": 1, "l2": 2}[estimator.module_.settings["aggregation"]]
+        settings = estimator.module_.settings
+        power = {"l1": 1, "l2": 2}[settings["aggregation"]]
         parts = np.split(Z, np.cumsum(estimator.block_sizes_)[:-1], axis=1)
         means = np.array([np.mean(pdist(part) ** power) for part in parts])
-        shares = means / (means.sum() or 1.0)
+        if means.sum() <= (ROUNDING * np.abs(Z).max()) ** power:
+            raise ValueError(
+                f"Got X=equal measures, {len(Z)} of them, expected different ones: "
+                "there is no distance to take apart. Pass others."
+            )
+        shares = means / means.sum()
+        positions, is_curve = estimator.times_, estimator.times_ is not None
         if is_curve:
             shares /= estimator.module_.encoder.weights.quadrature
+        else:
+            last = len(settings["widths"]) + 1
+            positions = np.arange(last - len(parts), last) + 1
         return cls(
-            estimator.block_weights_.reshape(-1, n_blocks),
-            shares.reshape(-1, n_blocks),
-            estimator.times_ if is_curve else np.arange(1, n_blocks + 1),
+            estimator.block_weights_.reshape(-1, len(positions)),
+            shares.reshape(-1, len(positions)),
+            positions,
             estimator.loss_curve_,
             estimator.validation_scores_,
             is_curve,
+            power == 2,
         ).plot(axes)
 
     def plot(self, axes=None):
@@ -139,13 +163,16 @@ class WeightProfileDisplay:
         self.weights_ax_, self.shares_ax_, self.training_ax_ = axes
         self.figure_ = self.weights_ax_.figure
         self._plot_profile(self.weights_ax_, self.weights)
+        if np.max(self.weights) > _LINEAR * np.min(self.weights):
+            self.weights_ax_.set_yscale("log")
         self.weights_ax_.set(
             title="Learned weights",
             ylabel=r"$\lambda(t)$" if self.is_curve else r"$\lambda_k$",
         )
         self._plot_profile(self.shares_ax_, self.shares)
         label = "share per unit of time" if self.is_curve else "share"
-        self.shares_ax_.set(title="Share of the distance", ylabel=label)
+        whole = "squared distance" if self.is_squared else "distance"
+        self.shares_ax_.set(title=f"Share of the {whole}", ylabel=label)
         self._plot_training(self.training_ax_)
         for ax in axes:
             ax.spines[["top", "right"]].set_visible(False)
@@ -160,18 +187,25 @@ class WeightProfileDisplay:
                 ax.bar(self.positions, row, color=color)
         if len(values) > 1:
             ax.legend(frameon=False)
-        ax.set_ylim(0, 1.08 * values.max())
+        ax.set_ylim(0, 1.08 * np.max(values))
         if self.is_curve:
             ax.set_xlabel("time t")
         else:
-            ax.set(xlabel="layer k", xticks=self.positions)
+            first, last = self.positions[0], self.positions[-1]
+            # Room for two more bars, or a single one would fill the axes.
+            ax.set(xlabel="layer k", xticks=self.positions, xlim=(first - 1, last + 1))
 
     def _plot_training(self, ax):
+        from matplotlib.ticker import MaxNLocator
+
         epochs = np.arange(1, len(self.loss_curve) + 1)
-        ax.plot(epochs, self.loss_curve, "--", color="0.45", label="loss, training")
+        label = "training: over mean W$^2$"
+        ax.plot(epochs, self.loss_curve, "--.", color="0.45", label=label)
         if len(self.validation_scores):
             unexplained = 1 - np.asarray(self.validation_scores)
-            ax.plot(epochs, unexplained, color="C2", label="1 - R2, held out")
+            label = "held out: over variance of W"
+            ax.plot(epochs, unexplained, ".-", color="C2", label=label)
         ax.set_yscale("log")
-        ax.set(title="Training", xlabel="epoch")
-        ax.legend(frameon=False)
+        ax.xaxis.set_major_locator(MaxNLocator(integer=True))
+        ax.set(title="Training", xlabel="epoch", ylabel="MSE of W")
+        ax.legend(frameon=False, fontsize="small")

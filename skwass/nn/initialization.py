@@ -6,9 +6,6 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from .ode import Trajectory
-from .readouts import BlockWeights
-
 
 def build(factory: Callable[[], nn.Module], generator: torch.Generator) -> nn.Module:
     """Make a module on the CPU without a draw from torch's global generator.
@@ -40,10 +37,10 @@ def _initialize(layer: nn.Module, generator: torch.Generator) -> None:
         nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
         if layer.bias is not None:
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
-    elif isinstance(layer, BlockWeights | Trajectory):
-        layer.reset_parameters()  # no draw: all start equal
+    elif hasattr(layer, "initialize"):
+        layer.initialize(generator)
     elif any(True for _ in layer.parameters(recurse=False)):
         raise NotImplementedError(
             f"Got a layer of type {type(layer).__name__}, expected Linear or Conv2d. "
-            "Say in skwass.nn.initialization how to draw its weights."
+            "Give it a method initialize(generator)."
         )

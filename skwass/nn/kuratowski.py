@@ -71,6 +71,7 @@ class KuratowskiEncoder(nn.Module):
 
 
 def kuratowski_network(
+    *,
     architecture: str,
     aggregation: str,
     backbone: str,
@@ -111,34 +112,23 @@ def kuratowski_network(
     -------
     network : Siamese
     """
+    inputs: nn.Module
+    features: nn.Module
     if backbone == "mlp":
         inputs = spectral_inputs(n_bins, grid_shape, INPUT_GAIN)
     else:
         inputs = StandardInput(n_bins, PIXEL_GAIN)
     if architecture == "ode":
-        lift: nn.Module
-        if backbone == "conv":
-            stages, _ = strided_stages(
-                grid_shape, widths[:-1], [n_components], ACTIVATION
-            )
-            lift, widths = nn.Sequential(*stages), widths[-1:]
-        else:
-            lift = nn.Linear(n_bins, n_components)
+        lift, widths = _lift(backbone, n_bins, grid_shape, n_components, widths)
         field = VectorField(n_components, widths)
-        features: nn.Module
         features = Trajectory(lift, field, n_nodes, velocity, solver, adjoint)
         quadrature = trapezoid_weights(n_nodes) * (2 if velocity else 1)
         sizes = [n_components] * len(quadrature)
     else:
-        if backbone == "conv":
-            dense = [widths[-1], n_components]
-            stages, sizes = strided_stages(grid_shape, widths[:-1], dense, ACTIVATION)
-        else:
-            stages = dense_stages([n_bins, *widths, n_components], ACTIVATION)
-            sizes = [*widths, n_components]
-        if architecture == "last_layer":
-            sizes = sizes[-1:]
-        features = FeatureMaps(stages, last_only=architecture == "last_layer")
+        stages, sizes = _stages(backbone, n_bins, grid_shape, n_components, widths)
+        last_only = architecture == "last_layer"
+        features = FeatureMaps(stages, last_only)
+        sizes = sizes[-1:] if last_only else sizes
         quadrature = [1 / len(sizes)] * len(sizes)
     weights = BlockWeights(sizes, quadrature, aggregation)
     decoder = None
@@ -146,6 +136,35 @@ def kuratowski_network(
         decoder = DenseDecoder(sum(sizes), DECODER_WIDTHS, n_bins)
     encoder = KuratowskiEncoder(features, weights)
     return Siamese(inputs, encoder, decoder, weights.blocks)
+
+
+def _stages(
+    backbone: str,
+    n_bins: int,
+    grid_shape: tuple[int, ...] | None,
+    n_components: int,
+    widths: Sequence[int],
+) -> tuple[list[nn.Module], list[int]]:
+    """Return layers in turn, and how many numbers each gives."""
+    if backbone == "conv":
+        dense = [widths[-1], n_components]
+        return strided_stages(grid_shape, widths[:-1], dense, ACTIVATION)
+    sizes = [*widths, n_components]
+    return dense_stages([n_bins, *sizes], ACTIVATION), sizes
+
+
+def _lift(
+    backbone: str,
+    n_bins: int,
+    grid_shape: tuple[int, ...] | None,
+    n_components: int,
+    widths: Sequence[int],
+) -> tuple[nn.Module, Sequence[int]]:
+    """Return what lifts inputs to the start of curves, and the widths of the field."""
+    if backbone == "conv":
+        stages, _ = strided_stages(grid_shape, widths[:-1], [n_components], ACTIVATION)
+        return nn.Sequential(*stages), widths[-1:]
+    return nn.Linear(n_bins, n_components), widths
 
 
 def count_weights(module: nn.Module) -> int:
@@ -187,8 +206,9 @@ def match_widths(settings: dict, n_parameters: int) -> tuple[int, ...]:
     fewest = count(scaled(0))
     if fewest > n_parameters:
         raise ValueError(
-            f"Got n_parameters={n_parameters}, expected at least {fewest} for this "
-            "architecture. Lower n_components or allow more."
+            f"Got n_parameters={n_parameters}, expected at least {fewest} for "
+            f"architecture={settings['architecture']!r} with n_components="
+            f"{settings['n_components']}. Raise n_parameters."
         )
     low, high = 0.0, 1.0
     while count(scaled(high)) <= n_parameters:

@@ -15,7 +15,7 @@ from .readouts import ROUNDING
 # Solvers of torchdiffeq whose steps are the intervals between nodes.
 FIXED_STEP = ("euler", "midpoint", "rk4")
 # Solvers that choose steps, the same for all measures of a batch.
-ADAPTIVE = ("dopri5", "dopri8", "bosh3", "adaptive_heun")
+ADAPTIVE = ("dopri5", "dopri8", "bosh3")
 SOLVERS = (*FIXED_STEP, *ADAPTIVE)
 # Tolerances of adaptive solvers, what float32 allows.
 RTOL, ATOL = 1e-5, 1e-6
@@ -76,8 +76,9 @@ class Trajectory(nn.Module):
         One of `SOLVERS`. Those of fixed step take one a node; the result for a measure
         depends on no other. Adaptive ones choose steps for the batch as a whole.
     adjoint : bool
-        Whether gradients come from the adjoint equation, in memory that does not grow
-        with steps, in place of backpropagation through them.
+        Whether gradients come from the adjoint equation in place of backpropagation:
+        memory is then that of states at nodes, and of the field there with `velocity`,
+        not that of all stages of the solver.
     """
 
     lift_scale: Tensor
@@ -100,8 +101,8 @@ class Trajectory(nn.Module):
         self.adjoint = adjoint
         self.register_buffer("lift_scale", torch.ones(()))
 
-    def reset_parameters(self) -> None:
-        """Leave the lift as it is, until `calibrate`."""
+    def initialize(self, generator: torch.Generator) -> None:
+        """Leave the lift as it is, until `calibrate`; nothing is drawn."""
         nn.init.ones_(self.lift_scale)
 
     @torch.no_grad()
@@ -114,7 +115,8 @@ class Trajectory(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the state at each node, then the velocities if wanted: [B, k] each."""
-        times = torch.linspace(0, 1, self.n_nodes).to(x)
+        options = {"dtype": x.dtype, "device": x.device}
+        times = torch.linspace(0, 1, self.n_nodes, **options)
         solve = odeint_adjoint if self.adjoint else odeint
         start = self.lift(x) * self.lift_scale
         states = solve(

@@ -21,6 +21,11 @@ from torch.nn.functional import softplus
 BLOCK = 1024
 # Softplus of this is 1.
 _UNIT = math.log(math.e - 1)
+# How many times as fast as other numbers weights are learned: they have far to go, and
+# a step of Adam is the learning rate. Layers that hinder would stay, at 1.
+RATE = 10.0
+# What is left, at least, of the weight that a map starts with.
+_LEAST = 1e-12
 # What varies less, relative to its size, is rounding.
 ROUNDING = 1e-5
 
@@ -42,7 +47,7 @@ class BlockWeights(nn.Module):
         How the distances of feature maps add up.
     """
 
-    initial: Tensor
+    initial: Tensor  # [K] quadrature times the weights to start from
 
     def __init__(
         self, sizes: Sequence[int], quadrature: Sequence[float], aggregation: str
@@ -62,12 +67,18 @@ class BlockWeights(nn.Module):
     @property
     def values(self) -> Tensor:
         """The learned weights: [K], positive."""
-        return self.initial * softplus(self.raw)
+        options = {"dtype": self.raw.dtype, "device": self.raw.device}
+        return self._factors() / torch.tensor(self.quadrature, **options)
 
-    def reset_parameters(self) -> None:
-        """Start from the weights of `calibrate`."""
-        nn.init.constant_(self.raw, _UNIT)
-        nn.init.ones_(self.initial)
+    def _factors(self) -> Tensor:
+        change = softplus(RATE * self.raw + _UNIT)  # 1 at the start
+        return self.initial * change.clamp_min(_LEAST)
+
+    @torch.no_grad()
+    def initialize(self, generator: torch.Generator) -> None:
+        """Let all weights be 1; nothing is drawn."""
+        self.raw.zero_()
+        self.initial.copy_(torch.tensor(self.quadrature, dtype=torch.float64))
 
     @torch.no_grad()
     def calibrate(self, features: Sequence[Tensor]) -> None:
@@ -82,11 +93,11 @@ class BlockWeights(nn.Module):
             spread = float(torch.pdist(phi.double()).pow(power).mean())
             floor = (ROUNDING * float(phi.double().norm(dim=1).max())) ** power
             if spread > floor:
-                self.initial[k] = 1 / (total * spread)
+                self.initial[k] = self.quadrature[k] / (total * spread)
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Return rows of blocks: [B, size] each -> [B, sum of sizes]."""
-        factors = self.values * torch.tensor(self.quadrature).to(self.raw)
+        factors = self._factors()
         if self.aggregation == "l2":
             factors = factors.sqrt()
         scaled = [f * phi for f, phi in zip(factors, features, strict=True)]

@@ -11,7 +11,6 @@ import pytest
 import torch
 from conftest import make_small
 from scipy.spatial.distance import cdist
-from sklearn.callback import ProgressBar, ScoringMonitor
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
@@ -22,7 +21,6 @@ from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder
 from skwass.embedders import _trained
 from skwass.nn.siamese import ValidationScore
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
-from skwass.ot._engine import CHUNK_SIZE
 
 # The embedders to hold to it, and what makes them small.
 EMBEDDERS = {
@@ -308,59 +306,6 @@ def test_max_time_ends_the_fit(small, digits):
     assert embedder.score(digits[1]) > 0.5
 
 
-class _StopAtThird:
-    """Counts tasks and asks to stop at the end of the third epoch."""
-
-    def __init__(self):
-        self.ended = []
-
-    def setup(self, estimator, context):
-        pass
-
-    def teardown(self, estimator, context):
-        pass
-
-    def on_fit_task_begin(self, estimator, context):
-        pass
-
-    def on_fit_task_end(self, estimator, context):
-        self.ended.append(context.task_name)
-        return self.ended.count("epoch") == 3
-
-
-def test_callbacks_see_labels_and_epochs_and_may_stop(small, digits):
-    callback = _StopAtThird()
-    embedder = small().set_callbacks(callback).fit(digits[0])
-    assert embedder.n_iter_ == 3
-    assert embedder.stopped_by_ == "callback"
-    assert callback.ended.count("chunk") == -(-embedder.n_pairs_ // CHUNK_SIZE)
-    assert callback.ended[-2:] == ["train", "fit"]
-
-
-def test_callbacks_of_scikit_learn(small, digits, capsys):
-    scoring = {"score": lambda embedder, X, y: embedder.score(X)}
-    monitor = ScoringMonitor(scoring=scoring)
-    embedder = small(max_iter=3, n_score_pairs=50, early_stopping=False)
-    # The monitor of scikit-learn 1.9 scores only where there is a y.
-    embedder.set_callbacks(ProgressBar(), monitor).fit(digits[0], digits[2])
-    assert type(embedder).__name__ in capsys.readouterr().out
-    log = monitor.get_logs(select="most_recent").data
-    scores = [row["score"] for row in log if row["task_name"] == "epoch"]
-    assert scores[-1] == pytest.approx(embedder.score(digits[0]))
-    assert scores[-1] > scores[0]
-
-
-def test_verbose_prints_an_epoch_a_line(small, digits, capsys):
-    small(max_iter=2, verbose=1).fit(digits[0])
-    lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[1] for line in lines] == [
-        "labelling",
-        "epoch",
-        "epoch",
-        "stopped",
-    ]
-
-
 @pytest.mark.parametrize(
     ("labels", "message"),
     [
@@ -382,6 +327,24 @@ def test_verbose_prints_an_epoch_a_line(small, digits, capsys):
 def test_bad_labels(labels, message, small, digits):
     with pytest.raises(ValueError, match=message):
         small().fit(digits[0], **labels)
+
+
+def test_equal_measures_are_warned_of(small, digits):
+    with pytest.warns(UserWarning, match="Got labels that are all 0"):
+        small(max_iter=1).fit(np.tile(digits[0][:1], (12, 1)))
+
+
+def test_validation_scores_are_by_epoch(small, digits):
+    embedder = small(max_iter=2).fit(digits[0])
+    embedder.partial_fit(digits[0])
+    assert np.isfinite(embedder.validation_scores_[:2]).all()
+    assert np.isnan(embedder.validation_scores_[2:]).all()
+    assert len(embedder.validation_scores_) == embedder.n_iter_ == 3
+    embedder = small(max_iter=2, early_stopping=False, warm_start=True)
+    embedder.fit(digits[0])
+    assert embedder.validation_scores_ == []
+    embedder.set_params(early_stopping=True).fit(digits[0])
+    assert list(np.isnan(embedder.validation_scores_)) == [True, True, False, False]
 
 
 def test_one_measure_has_no_distance(small, digits):

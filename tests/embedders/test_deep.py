@@ -76,6 +76,7 @@ def test_given_labels_are_used(small, digits):
     assert ratio == pytest.approx(2, rel=1e-5)
 
 
+@pytest.mark.filterwarnings("ignore:Got labels that are all 0")
 @pytest.mark.parametrize("measure", [np.arange(64.0), np.ones(64), np.eye(64)[5]])
 def test_all_measures_equal(measure, small):
     X = np.tile(measure, (12, 1))
@@ -106,6 +107,9 @@ def test_no_decoder_without_a_weight(small, digits):
     embedder = small(reconstruction_weight=0).fit(digits[0])
     assert embedder.module_.decoder is None
     assert not hasattr(embedder, "inverse_transform")
+    with pytest.raises(AttributeError) as error:
+        embedder.inverse_transform(digits[0])
+    assert "Set reconstruction_weight > 0" in str(error.value.__cause__)
 
 
 def test_decoding_the_wrong_width(fitted):

@@ -7,11 +7,13 @@ import pytest
 import torch
 from conftest import make_small, relative_error
 from scipy.spatial.distance import cdist
+from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from skwass import KuratowskiEmbedder
+from skwass.nn import ode
 from skwass.ot import pairwise_wasserstein
 
 ARCHITECTURES = {
@@ -27,6 +29,13 @@ ARCHITECTURES = {
 def embedder(kind="cnn", **parameters):
     settings = {**ARCHITECTURES[kind], **parameters}
     return make_small(KuratowskiEmbedder, **settings)
+
+
+def on_a_line(n):
+    """Return histograms of bells of different places and widths."""
+    rng = np.random.RandomState(0)
+    means = rng.uniform(8, 24, size=(n, 1))
+    return np.exp(-((np.arange(32) - means) ** 2) / rng.uniform(4, 30, size=(n, 1)))
 
 
 def untrained(kind, aggregation, digits):
@@ -151,6 +160,32 @@ def test_the_same_seed_gives_the_same_bytes(kind, digits):
     assert Z[0] == Z[1]
 
 
+@pytest.mark.parametrize("power", [1, 2])
+def test_the_loss_is_on_W_and_not_on_its_square(power, digits):
+    """One step over all pairs reports the loss before it, by hand here."""
+    X = digits[0][:40]
+    W = pairwise_wasserstein(X, grid_shape=(8, 8))
+    aggregation = {1: "l1", 2: "l2"}[power]
+    frozen = {"learning_rate": 1e-12, "max_iter": 1, "batch_size": 10**6}
+    fitted = embedder("cnn", aggregation=aggregation, early_stopping=False, **frozen)
+    fitted.fit(X, distances=W)
+    i, j = np.triu_indices(40, 1)
+    error = fitted.pairwise_distances(X)[i, j] - W[i, j]
+    expected = np.mean(error**2) / np.mean(W[i, j] ** 2)
+    assert fitted.loss_curve_[0] == pytest.approx(expected, rel=1e-4)
+
+
+def test_curves_that_start_at_unit_scale_learn_more(monkeypatch):
+    """A small and slow flow stays the linear map that its lift is."""
+    X = on_a_line(300)
+    settings = {"grid_shape": None, "n_nodes": 3, "max_iter": 15}
+    errors = [1 - embedder("ode", **settings).fit(X[:200]).score(X[200:])]
+    monkeypatch.setattr(ode, "SPREAD", 0.05)
+    monkeypatch.setattr(ode, "SPEED", 0.1)
+    errors.append(1 - embedder("ode", **settings).fit(X[:200]).score(X[200:]))
+    assert errors[0] < 0.8 * errors[1]
+
+
 def test_last_layer_is_the_last_block(digits):
     """Before training, the baseline is the last feature map of DeepKENN."""
     last, every = (
@@ -187,6 +222,9 @@ def test_architectures_at_one_size(architecture, backbone, n_parameters, digits)
     encoder = fitted.module_.encoder
     assert fitted.n_parameters_ == sum(p.numel() for p in encoder.parameters())
     assert 0.95 * n_parameters < fitted.n_parameters_ <= n_parameters
+    *widths, last = fitted.module_.settings["widths"]
+    wider = clone(fitted).set_params(widths=(*widths, last + 1), n_parameters=None)
+    assert wider.fit(digits[0]).n_parameters_ > n_parameters
 
 
 def test_sizes_that_do_not_fit(digits):
@@ -194,7 +232,7 @@ def test_sizes_that_do_not_fit(digits):
         embedder(widths=None, n_parameters=100).fit(digits[0])
     with pytest.raises(ValueError, match=r"Got widths=\(64,\) and n_parameters=9000"):
         embedder(n_parameters=9_000).fit(digits[0])
-    with pytest.raises(ValueError, match="positive integers, at least 1"):
+    with pytest.raises(ValueError, match="expected one or more positive"):
         embedder("ode", widths=()).fit(digits[0])
 
 
@@ -210,14 +248,13 @@ def test_point_clouds_are_told_the_way_out():
 
 @pytest.mark.parametrize("kind", ["cnn", "ode"])
 def test_histograms_that_are_no_image(kind):
-    rng = np.random.RandomState(0)
-    means = rng.uniform(8, 24, size=(150, 1))
-    X = np.exp(-((np.arange(32) - means) ** 2) / rng.uniform(4, 30, size=(150, 1)))
+    X = on_a_line(150)
     for position in ({}, {"support": 2.0 * np.arange(32)[:, None]}):
         fitted = embedder(kind, grid_shape=None, max_iter=20, **position).fit(X[:100])
         assert fitted.score(X[100:]) > 0.9
 
 
+@pytest.mark.filterwarnings("ignore:Got labels that are all 0")
 @pytest.mark.parametrize("measure", [np.arange(64.0), np.ones(64)])
 def test_all_measures_equal(kind, measure):
     name, aggregation = kind

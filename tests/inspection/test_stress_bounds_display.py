@@ -92,5 +92,5 @@ def test_bad_calls(digits):
         StressBoundsDisplay.from_predictions(W, {})
     with pytest.raises(NotFittedError):
         StressBoundsDisplay.from_estimator(WassersteinMDS(metric="exact"), X)
-    with pytest.raises(ValueError, match="Got axes=1 of them, expected 2"):
+    with pytest.raises(ValueError, match="Got axes of length 1, expected 2"):
         StressBoundsDisplay.from_predictions(W, W, axes=plt.gca())

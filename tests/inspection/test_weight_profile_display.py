@@ -68,6 +68,15 @@ def test_curves_over_time(velocity):
     assert (display.weights_ax_.get_legend() is not None) == velocity
 
 
+def test_last_layer_and_a_fit_that_went_on():
+    embedder = fit(architecture="last_layer").partial_fit(X)
+    display = WeightProfileDisplay.from_estimator(embedder, X)
+    np.testing.assert_array_equal(display.positions, [2])
+    loss, validation = display.training_ax_.lines
+    assert len(loss.get_ydata()) == len(validation.get_ydata()) == 4
+    assert np.isnan(validation.get_ydata()[-1])
+
+
 def test_axes_of_the_user():
     embedder = fit(architecture="ode")
     _, axes = plt.subplots(3, 1)
@@ -81,7 +90,9 @@ def test_axes_of_the_user():
 
 def test_bad_calls():
     embedder = fit(architecture="last_layer")
-    with pytest.raises(ValueError, match="Got axes=1 of them, expected 3"):
+    with pytest.raises(ValueError, match="Got X=equal measures, 5 of them"):
+        WeightProfileDisplay.from_estimator(embedder, np.tile(X[:1], (5, 1)))
+    with pytest.raises(ValueError, match="Got axes of length 1, expected 3"):
         WeightProfileDisplay.from_estimator(embedder, X, axes=plt.gca())
     with pytest.raises(ValueError, match="Got X with n_samples=1"):
         WeightProfileDisplay.from_estimator(embedder, X[:1])

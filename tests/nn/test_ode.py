@@ -10,6 +10,7 @@ from skwass.nn.initialization import build
 from skwass.nn.ode import (
     FIXED_STEP,
     SOLVERS,
+    SPREAD,
     Trajectory,
     VectorField,
     trapezoid_weights,
@@ -97,6 +98,29 @@ def test_fixed_steps_are_sample_wise(solver):
     torch.testing.assert_close(batch, alone, rtol=0, atol=1e-12)
 
 
+def test_states_start_at_unit_scale():
+    flow = trajectory(Rotation(), n_nodes=2)
+    flow.calibrate(1e-3 * X + 7)
+    start = flow(1e-3 * X + 7)[0]
+    assert float((start - start.mean(dim=0)).square().mean().sqrt()) == pytest.approx(
+        SPREAD
+    )
+    # Equal inputs have no scale.
+    flow = trajectory(Rotation(), n_nodes=2)
+    flow.calibrate(7 + 1e-9 * X)
+    assert float(flow.lift_scale) == 1
+
+
+@torch.no_grad()
+def test_untrained_fields_carry_states_far():
+    """The order of SPREAD in unit time, or a flow would be the identity."""
+    generator = torch.Generator().manual_seed(0)
+    field = build(lambda: VectorField(50, (64,)), generator)
+    states = SPREAD * torch.randn(100, 50, generator=generator)
+    speed = float(field(torch.tensor(0.5), states).square().mean().sqrt())
+    assert 0.5 * SPREAD < speed < 3 * SPREAD
+
+
 def test_gradients_of_backpropagation():
     flow = learned(widths=(4,), n_nodes=4, velocity=True)
     x = X[:2].clone().requires_grad_()
@@ -116,6 +140,7 @@ def test_the_adjoint_gives_the_gradients_of_backpropagation():
         torch.cat(flow(x), dim=1).sin().sum().backward()
         gradients.append([x.grad, *(p.grad for p in flow.field.parameters())])
     # They differ by the error of the solver, of order (1 / 40)^4.
+    assert any((a != b).any() for a, b in zip(*gradients, strict=True))
     for direct, adjoint in zip(*gradients, strict=True):
         assert direct.abs().max() > 1e-2
         torch.testing.assert_close(adjoint, direct, rtol=1e-4, atol=1e-5)

@@ -158,12 +158,12 @@ def test_memory_is_that_of_the_result_and_blocks(monkeypatch):
 class TestBlockWeights:
     """The learned weights of feature maps."""
 
-    SIZES, QUADRATURE = (2, 3), (0.25, 0.75)
+    SIZES, QUADRATURE = (2, 3), (1 / 3, 2 / 3)
 
     def weights(self, aggregation):
         module = BlockWeights(self.SIZES, self.QUADRATURE, aggregation).double()
-        module.reset_parameters()
-        module.raw.data += torch.tensor([0.3, -0.8])
+        module.initialize(torch.Generator())
+        module.raw.data += torch.tensor([0.03, -0.08])
         return module
 
     def features(self, n, seed=0):
@@ -185,12 +185,15 @@ class TestBlockWeights:
 
     def test_weights_stay_positive(self, aggregation):
         module = self.weights(aggregation)
-        module.raw.data[:] = torch.tensor([-30.0, 30.0])
+        module.float().raw.data[:] = torch.tensor([-200.0, 200.0])
         assert (module.values > 0).all()
+        features = [phi.float() for phi in self.features(3)]
+        module(features).sum().backward()
+        assert torch.isfinite(module.raw.grad).all()
 
     def test_calibrated_distances_have_mean_one(self, aggregation):
         module = self.weights(aggregation)
-        module.reset_parameters()
+        module.initialize(torch.Generator())
         features = self.features(50)
         features[1] *= 1e3
         module.calibrate(features)
@@ -206,7 +209,7 @@ class TestBlockWeights:
 
     def test_equal_measures_are_not_blown_up(self, aggregation):
         module = self.weights(aggregation)
-        module.reset_parameters()
+        module.initialize(torch.Generator())
         features = [1 + 1e-7 * phi for phi in self.features(20)]
         module.calibrate(features)
         torch.testing.assert_close(module.values, torch.ones(2).double())
