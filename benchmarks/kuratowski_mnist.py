@@ -52,6 +52,8 @@ ROWS = [
     ("last_layer, mlp", KuratowskiEmbedder, "last_layer", {}),
     ("cnn, mlp", KuratowskiEmbedder, "cnn", {}),
     ("ode, mlp", KuratowskiEmbedder, "ode", {}),
+    ("ode C1, conv", KuratowskiEmbedder, "ode", {"backbone": "conv", "velocity": True}),
+    ("ode C1, mlp", KuratowskiEmbedder, "ode", {"velocity": True}),
     ("ode, mlp, unscaled", UnscaledODE, "ode", {}),
     (
         "linear map",
@@ -99,6 +101,8 @@ def pool_table(args, X, unseen):
     names = ("train", "test", "gap", "unseen", "corr", "weights", "s")
     print(f"{'':20}" + "".join(f"{name:>16}" for name in names))
     for title, embedder, architecture, parameters in ROWS:
+        if args.rows not in title:
+            continue
         settings = {
             "architecture": architecture,
             "aggregation": args.aggregation,
@@ -171,6 +175,7 @@ def main():
     parser.add_argument("--labels", type=int, default=None)
     parser.add_argument("--architectures", default="last_layer,cnn,ode")
     parser.add_argument("--aggregation", default=None)
+    parser.add_argument("--rows", default="", help="part of the names of rows to run")
     parser.add_argument("--pool", type=int, default=235)
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--n-parameters", type=int, default=50_000)
