@@ -163,8 +163,9 @@ class WeightProfileDisplay:
         self.weights_ax_, self.shares_ax_, self.training_ax_ = axes
         self.figure_ = self.weights_ax_.figure
         self._plot_profile(self.weights_ax_, self.weights)
-        if np.max(self.weights) > _LINEAR * np.min(self.weights):
-            self.weights_ax_.set_yscale("log")
+        least, most = np.min(self.weights), np.max(self.weights)
+        if most > _LINEAR * least:
+            self.weights_ax_.set(yscale="log", ylim=(least / 4, 2 * most))
         self.weights_ax_.set(
             title="Learned weights",
             ylabel=r"$\lambda(t)$" if self.is_curve else r"$\lambda_k$",

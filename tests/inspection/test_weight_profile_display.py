@@ -77,6 +77,19 @@ def test_last_layer_and_a_fit_that_went_on():
     assert np.isnan(validation.get_ydata()[-1])
 
 
+def test_weights_far_apart_are_all_seen():
+    embedder = fit(architecture="cnn")
+    display = WeightProfileDisplay.from_estimator(embedder, X)
+    display.weights = np.array([[1.0, 20.0]])
+    display.plot()
+    assert display.weights_ax_.get_yscale() == "linear"
+    display.weights = np.array([[0.01, 20.0]])
+    display.plot()
+    assert display.weights_ax_.get_yscale() == "log"
+    low, high = display.weights_ax_.get_ylim()
+    assert 0 < low < 0.01 < 20 < high
+
+
 def test_axes_of_the_user():
     embedder = fit(architecture="ode")
     _, axes = plt.subplots(3, 1)
