@@ -47,8 +47,9 @@ class KuratowskiEmbedder(HistogramEmbedder):
     architecture : {"last_layer", "cnn", "ode"}, default="ode"
         `"ode"`: ODE-KENN; on MNIST, from 20,000 labels, the best of the three on images
         never seen, with a third of the weights. `"cnn"`: DeepKENN, all layers, taken
-        before their activations; faster, and as good where labels are few.
-        `"last_layer"`: the baseline, the last layer alone.
+        before their activations; faster, and good where labels are few.
+        `"last_layer"`: the baseline, the last layer alone; better than `"cnn"` with
+        200,000 labels.
     aggregation : {"l1", "l2"}, default="l2"
         How distances of feature maps add up. `"l1"` is that of [1]_. `"l2"` is as
         accurate and makes `transform` isometric to `pairwise_distances`: in a pipeline,
