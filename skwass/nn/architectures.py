@@ -13,8 +13,7 @@ DECODER_WIDTHS = (512, 512)
 DEFAULT_WIDTHS = {"mlp": (1024, 512), "conv": (32, 64, 256), "paper": ()}
 NEEDS_IMAGES = {"conv", "paper"}
 # Standard deviation of what the encoder sees.
-SPECTRAL_GAIN = 0.3
-PIXEL_GAIN = 1.0
+GAIN = 1.0
 # W2 near the uniform measure says 1; somewhat smoother input generalises better.
 SMOOTHNESS = 1.5
 # The cosine transform holds a square table of this side an axis.
@@ -54,9 +53,9 @@ def histogram_network(
     encoder: nn.Module
     decoder: nn.Module
     if architecture == "mlp":
-        inputs = spectral_inputs(n_bins, grid_shape, SPECTRAL_GAIN)
+        inputs = spectral_inputs(n_bins, grid_shape)
     else:
-        inputs = StandardInput(n_bins, PIXEL_GAIN)
+        inputs = StandardInput(n_bins, GAIN)
     if architecture == "mlp":
         encoder = DenseEncoder(n_bins, widths, n_components)
     elif architecture == "conv":
@@ -72,13 +71,11 @@ def histogram_network(
     return Siamese(inputs, encoder, decoder, (n_components,))
 
 
-def spectral_inputs(
-    n_bins: int, grid_shape: tuple[int, ...] | None, gain: float
-) -> StandardInput:
+def spectral_inputs(n_bins: int, grid_shape: tuple[int, ...] | None) -> StandardInput:
     """Return the fixed first layer of dense networks: a spectrum, or else masses.
 
     Where bins form no grid, or one too long, there is no spectrum.
     """
     if grid_shape is None or max(grid_shape) > LONGEST_SPECTRUM:
-        return StandardInput(n_bins, gain)
-    return SpectralInput(grid_shape, gain, SMOOTHNESS)
+        return StandardInput(n_bins, GAIN)
+    return SpectralInput(grid_shape, GAIN, SMOOTHNESS)

@@ -62,7 +62,6 @@ def strided_stages(
     grid_shape: Grid,
     channels: Sequence[int],
     dense: Sequence[int],
-    activation: type[nn.Module] = nn.ReLU,
 ) -> tuple[list[nn.Module], list[int]]:
     """Convolutions that halve the grid, then linear layers: [B, H * W] -> [B, k].
 
@@ -77,8 +76,6 @@ def strided_stages(
         Filters of each convolution of 3 x 3 and stride 2.
     dense : sequence of int
         Sizes of the linear layers, at least one.
-    activation : type of Module
-        Between stages.
 
     Returns
     -------
@@ -97,12 +94,12 @@ def strided_stages(
         # [B, C, ceil(H / 2), ceil(W / 2)]
         height, width, n_in = (height + 1) // 2, (width + 1) // 2, n_filters
         sizes.append(n_filters * height * width)
-        before = [activation()]
+        before = [nn.SiLU()]
     before.append(nn.Flatten())
     n_in *= height * width
     for n_out in dense:
         stages.append(nn.Sequential(*before, nn.Linear(n_in, n_out)))
-        n_in, before = n_out, [activation()]
+        n_in, before = n_out, [nn.SiLU()]
     return stages, [*sizes, *dense]
 
 

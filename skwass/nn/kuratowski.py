@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .architectures import DECODER_WIDTHS, PIXEL_GAIN, spectral_inputs
+from .architectures import DECODER_WIDTHS, GAIN, spectral_inputs
 from .conv import strided_stages
 from .inputs import StandardInput
 from .mlp import DenseDecoder, dense_stages
@@ -19,10 +19,6 @@ from .siamese import Siamese
 
 # Measures that initial weights are calibrated on.
 CALIBRATION_ROWS = 256
-# Standard deviation of what dense layers see, and what is between layers: together they
-# took a tenth off the error of 0.3 and ReLU.
-INPUT_GAIN = 1.0
-ACTIVATION = nn.SiLU
 # By backbone: hidden layers of stacks, and of lift and vector field.
 DEFAULT_WIDTHS = {
     ("mlp", "layers"): (512, 512),
@@ -115,9 +111,9 @@ def kuratowski_network(
     inputs: nn.Module
     features: nn.Module
     if backbone == "mlp":
-        inputs = spectral_inputs(n_bins, grid_shape, INPUT_GAIN)
+        inputs = spectral_inputs(n_bins, grid_shape)
     else:
-        inputs = StandardInput(n_bins, PIXEL_GAIN)
+        inputs = StandardInput(n_bins, GAIN)
     if architecture == "ode":
         lift, widths = _lift(backbone, n_bins, grid_shape, n_components, widths)
         field = VectorField(n_components, widths)
@@ -148,9 +144,9 @@ def _stages(
     """Return layers in turn, and how many numbers each gives."""
     if backbone == "conv":
         dense = [widths[-1], n_components]
-        return strided_stages(grid_shape, widths[:-1], dense, ACTIVATION)
+        return strided_stages(grid_shape, widths[:-1], dense)
     sizes = [*widths, n_components]
-    return dense_stages([n_bins, *sizes], ACTIVATION), sizes
+    return dense_stages([n_bins, *sizes]), sizes
 
 
 def _lift(
@@ -162,7 +158,7 @@ def _lift(
 ) -> tuple[nn.Module, Sequence[int]]:
     """Return what lifts inputs to the start of curves, and the widths of the field."""
     if backbone == "conv":
-        stages, _ = strided_stages(grid_shape, widths[:-1], [n_components], ACTIVATION)
+        stages, _ = strided_stages(grid_shape, widths[:-1], [n_components])
         return nn.Sequential(*stages), widths[-1:]
     return nn.Linear(n_bins, n_components), widths
 

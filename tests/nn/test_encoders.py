@@ -96,20 +96,20 @@ def test_strided_encoder_halves_odd_grids_upwards():
     encoder = make(lambda: StridedEncoder((9, 7), (4, 6, 16), 3))
     w1, b1, w2, b2, w3, b3, w4, b4 = encoder.parameters()
     x = random_masses(63)
-    h = F.conv2d(x.reshape(6, 1, 9, 7), w1, b1, stride=2, padding=1).relu()
+    h = F.silu(F.conv2d(x.reshape(6, 1, 9, 7), w1, b1, stride=2, padding=1))
     assert h.shape == (6, 4, 5, 4)
-    h = F.conv2d(h, w2, b2, stride=2, padding=1).relu()
+    h = F.silu(F.conv2d(h, w2, b2, stride=2, padding=1))
     assert h.shape == (6, 6, 3, 2)
-    h = F.linear(h.reshape(6, -1), w3, b3).relu()
+    h = F.silu(F.linear(h.reshape(6, -1), w3, b3))
     torch.testing.assert_close(encoder(x), F.linear(h, w4, b4), rtol=0, atol=1e-6)
 
 
 @torch.no_grad()
-def test_dense_stages_have_relu_between_layers_only():
+def test_dense_stages_have_silu_between_layers_only():
     stack = make(lambda: nn.Sequential(*dense_stages([5, 8, 7, 2])))
     w1, b1, w2, b2, w3, b3 = stack.parameters()
     x = random_masses(5)
-    h = F.linear(F.linear(x, w1, b1).relu(), w2, b2).relu()
+    h = F.silu(F.linear(F.silu(F.linear(x, w1, b1)), w2, b2))
     expected = F.linear(h, w3, b3)
     assert expected.min() < 0
     torch.testing.assert_close(stack(x), expected)
