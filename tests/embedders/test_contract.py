@@ -288,7 +288,7 @@ def test_partial_fit_learns_batch_by_batch(small, digits):
     for _ in range(6):
         embedder.partial_fit(digits[0][:100]).partial_fit(digits[0][100:])
     assert embedder.n_iter_ == 12
-    assert embedder.loss_curve_[-1] < 0.3 * embedder.loss_curve_[0]
+    assert embedder.loss_curve_[-1] < 0.4 * embedder.loss_curve_[0]
     again = small()
     for _ in range(6):
         again.partial_fit(digits[0][:100])

@@ -26,7 +26,9 @@ def test_learned_distance_beats_scaled_pixels_on_unseen_images(
 @pytest.mark.parametrize("architecture", ["mlp", "conv", "paper"])
 def test_every_architecture_learns(architecture, small, digits, test_distances):
     widths = {"mlp": (64,), "conv": (8, 16, 64), "paper": None}[architecture]
-    embedder = small(architecture=architecture, widths=widths, max_iter=25)
+    embedder = small(
+        architecture=architecture, widths=widths, n_pairs=4_000, max_iter=25
+    )
     embedder.fit(digits[0])
     assert embedder.transform(digits[1]).shape == (100, 16)
     learned = embedder.pairwise_distances(digits[1])
