@@ -75,7 +75,7 @@ plt.show()
 # %%
 # True against learned distances of digits that were never seen.
 
-fig, axes = plt.subplots(1, 3, figsize=(11, 3.8), sharey=True, layout="constrained")
+fig, axes = plt.subplots(1, 3, figsize=(11, 4.4), sharey=True, layout="constrained")
 limit = [0, 1.02 * W.max()]
 for ax, (name, predicted) in zip(axes, predictions.items(), strict=True):
     ax.hexbin(W[i, j], predicted, gridsize=60, extent=limit * 2, bins="log", mincnt=1)
