@@ -19,6 +19,7 @@ import time
 import numpy as np
 import torch
 from dwe_mnist import GRID, N_TEST_PAIRS, labelled_pairs, timed
+from sklearn.base import clone
 
 from skwass import KuratowskiEmbedder
 from skwass.datasets import fetch_mnist
@@ -71,11 +72,11 @@ def predict(embedder, X, pairs):
     return paired_distances(Z[i], Z[j], embedder.module_.blocks).numpy()
 
 
-def pool_run(make, X, pairs, W, unseen, seed):
+def pool_run(embedder, X, pairs, W, unseen, seed):
     """Fit on one split of the pairs of a pool; return what a row of the table holds."""
     order = np.random.RandomState(seed).permutation(len(pairs))
     test, train = order[:N_POOL_TEST], order[2 * N_POOL_TEST :]
-    embedder = make(seed)
+    embedder = clone(embedder).set_params(random_state=seed)
     _, seconds = timed(embedder.fit, X, pairs=pairs[train], distances=W[train])
     errors = (predict(embedder, X, pairs) - W) ** 2
     X_unseen, unseen_pairs, unseen_W = unseen
@@ -116,18 +117,10 @@ def pool_table(args, X, unseen):
             "early_stopping": False,
             **parameters,
         }
+        unfitted = embedder(**settings)
         runs = np.array(
             [
-                pool_run(
-                    lambda seed, embedder=embedder, settings=settings: embedder(
-                        **settings, random_state=seed
-                    ),
-                    X,
-                    pairs,
-                    W,
-                    unseen,
-                    seed,
-                )
+                pool_run(unfitted, X, pairs, W, unseen, seed)
                 for seed in range(args.seeds)
             ]
         )

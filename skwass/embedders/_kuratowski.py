@@ -91,8 +91,8 @@ class KuratowskiEmbedder(HistogramEmbedder):
         Weight of the KL divergence of a decoder of all maps; 0.005 is a start. With 0
         there is none, and no `inverse_transform`.
     sparsity_weight : float, default=0.0
-        Weight of the square roots of decoded masses; more gives sharper images. For
-        nothing without a decoder.
+        Weight of the square roots of decoded masses; more gives sharper images.
+        Unused without a decoder.
     ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
         What labels pairs: a distance of :mod:`skwass.ot`, by name or as an object such
         as `SinkhornDivergence(reg=0.01)`, to be set in a grid as `ground_truth__reg`;
@@ -317,11 +317,9 @@ class KuratowskiEmbedder(HistogramEmbedder):
     @property
     def block_weights_(self):
         """The learned weights of the feature maps."""
-        values = self.module_.encoder.weights.values.detach()
-        unit = float(self.module_.scale)
-        if self.module_.settings["aggregation"] == "l2":
-            unit = unit**2
-        return unit * values.double().cpu().numpy()
+        weights = self.module_.encoder.weights
+        unit = float(self.module_.scale) ** weights.power
+        return unit * weights.values.detach().double().cpu().numpy()
 
     @property
     def block_sizes_(self):

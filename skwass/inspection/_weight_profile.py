@@ -120,8 +120,8 @@ class WeightProfileDisplay:
                 "Got X with n_samples=1, expected at least two measures: one alone has "
                 "no distances. Add measures."
             )
-        settings = estimator.module_.settings
-        power = {"l1": 1, "l2": 2}[settings["aggregation"]]
+        module = estimator.module_
+        power = module.encoder.weights.power
         parts = np.split(Z, np.cumsum(estimator.block_sizes_)[:-1], axis=1)
         means = np.array([np.mean(pdist(part) ** power) for part in parts])
         if means.sum() <= (ROUNDING * np.abs(Z).max()) ** power:
@@ -132,9 +132,9 @@ class WeightProfileDisplay:
         shares = means / means.sum()
         positions, is_curve = estimator.times_, estimator.times_ is not None
         if is_curve:
-            shares /= estimator.module_.encoder.weights.quadrature
+            shares /= module.encoder.weights.quadrature
         else:
-            last = len(settings["widths"]) + 1
+            last = len(module.encoder.features.stages)
             positions = np.arange(last - len(parts), last) + 1
         return cls(
             estimator.block_weights_.reshape(-1, len(positions)),

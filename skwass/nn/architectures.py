@@ -49,13 +49,9 @@ def histogram_network(
     -------
     network : Siamese
     """
-    inputs: nn.Module
     encoder: nn.Module
     decoder: nn.Module
-    if architecture == "mlp":
-        inputs = spectral_inputs(n_bins, grid_shape)
-    else:
-        inputs = StandardInput(n_bins, GAIN)
+    inputs = histogram_inputs(n_bins, grid_shape, as_spectrum=architecture == "mlp")
     if architecture == "mlp":
         encoder = DenseEncoder(n_bins, widths, n_components)
     elif architecture == "conv":
@@ -71,11 +67,13 @@ def histogram_network(
     return Siamese(inputs, encoder, decoder, (n_components,))
 
 
-def spectral_inputs(n_bins: int, grid_shape: tuple[int, ...] | None) -> StandardInput:
-    """Return the fixed first layer of dense networks: a spectrum, or else masses.
+def histogram_inputs(
+    n_bins: int, grid_shape: tuple[int, ...] | None, *, as_spectrum: bool
+) -> StandardInput:
+    """Return the fixed first layer: a spectrum for dense layers, or masses.
 
     Where bins form no grid, or one too long, there is no spectrum.
     """
-    if grid_shape is None or max(grid_shape) > LONGEST_SPECTRUM:
+    if not as_spectrum or grid_shape is None or max(grid_shape) > LONGEST_SPECTRUM:
         return StandardInput(n_bins, GAIN)
     return SpectralInput(grid_shape, GAIN, SMOOTHNESS)

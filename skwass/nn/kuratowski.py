@@ -9,9 +9,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .architectures import DECODER_WIDTHS, GAIN, spectral_inputs
+from .architectures import DECODER_WIDTHS, histogram_inputs
 from .conv import strided_stages
-from .inputs import StandardInput
 from .mlp import DenseDecoder, dense_stages
 from .ode import Trajectory, VectorField, trapezoid_weights
 from .readouts import BlockWeights
@@ -108,12 +107,8 @@ def kuratowski_network(
     -------
     network : Siamese
     """
-    inputs: nn.Module
     features: nn.Module
-    if backbone == "mlp":
-        inputs = spectral_inputs(n_bins, grid_shape)
-    else:
-        inputs = StandardInput(n_bins, GAIN)
+    inputs = histogram_inputs(n_bins, grid_shape, as_spectrum=backbone == "mlp")
     if architecture == "ode":
         lift, widths = _lift(backbone, n_bins, grid_shape, n_components, widths)
         field = VectorField(n_components, widths)

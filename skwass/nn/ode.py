@@ -10,6 +10,7 @@ import torch
 from torch import Tensor, nn
 from torchdiffeq import odeint, odeint_adjoint
 
+from .mlp import dense_stages
 from .readouts import ROUNDING
 
 # Solvers of torchdiffeq whose steps are the intervals between nodes.
@@ -49,10 +50,7 @@ class VectorField(nn.Module):
         super().__init__()
         self.enter = nn.Linear(n_state, widths[0])
         self.clock = nn.Linear(1, widths[0], bias=False)
-        layers: list[nn.Module] = []
-        for n_in, n_out in zip(widths, [*widths[1:], n_state], strict=True):
-            layers += [nn.SiLU(), nn.Linear(n_in, n_out)]
-        self.layers = nn.Sequential(*layers)
+        self.layers = nn.Sequential(nn.SiLU(), *dense_stages([*widths, n_state]))
 
     def forward(self, t: Tensor, h: Tensor) -> Tensor:
         return SPEED * self.layers(self.enter(h) + self.clock(t.reshape(1, 1)))

@@ -60,6 +60,11 @@ class BlockWeights(nn.Module):
         self.register_buffer("initial", torch.empty(len(self.sizes)))
 
     @property
+    def power(self) -> int:
+        """Power of distances that adds up over feature maps: 1 with "l1", else 2."""
+        return 1 if self.aggregation == "l1" else 2
+
+    @property
     def blocks(self) -> tuple[int, ...]:
         """Sizes of the blocks whose Euclidean distances add up."""
         return self.sizes if self.aggregation == "l1" else (sum(self.sizes),)
@@ -87,11 +92,10 @@ class BlockWeights(nn.Module):
         Each map contributes its share of the quadrature, and distances have mean 1, or
         mean square 1 with "l2". Maps that hardly vary are left as they are.
         """
-        power = 1 if self.aggregation == "l1" else 2
         total = sum(self.quadrature)
         for k, phi in enumerate(features):
-            spread = float(torch.pdist(phi.double()).pow(power).mean())
-            floor = (ROUNDING * float(phi.double().norm(dim=1).max())) ** power
+            spread = float(torch.pdist(phi.double()).pow(self.power).mean())
+            floor = (ROUNDING * float(phi.double().norm(dim=1).max())) ** self.power
             if spread > floor:
                 self.initial[k] = self.quadrature[k] / (total * spread)
 
