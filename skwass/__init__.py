@@ -2,7 +2,12 @@
 
 from . import datasets, inspection, manifold, measures, metrics, ot
 from ._version import __version__
-from .embedders import DeepWassersteinEmbedder, KuratowskiEmbedder, WassersteinEmbedder
+from .embedders import (
+    DeepWassersteinEmbedder,
+    KuratowskiEmbedder,
+    WassersteinEmbedder,
+    WormholeEmbedder,
+)
 from .manifold import WassersteinMDS
 
 __all__ = [
@@ -10,6 +15,7 @@ __all__ = [
     "KuratowskiEmbedder",
     "WassersteinEmbedder",
     "WassersteinMDS",
+    "WormholeEmbedder",
     "__version__",
     "datasets",
     "inspection",

@@ -2,7 +2,7 @@
 
 import pytest
 from collection_checks import COLLECTION_CHECKS, make_collections
-from sklearn.base import BaseEstimator
+from sklearn.base import BaseEstimator, clone
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -12,6 +12,7 @@ from skwass import (
     KuratowskiEmbedder,
     WassersteinEmbedder,
     WassersteinMDS,
+    WormholeEmbedder,
 )
 
 ESTIMATORS = [
@@ -32,9 +33,23 @@ ESTIMATORS = [
     WassersteinMDS(2),
     WassersteinMDS(metric="exact"),
     WassersteinMDS(2, metric="exact"),
+    WormholeEmbedder(max_iter=2, n_pairs=100),
+    WormholeEmbedder(
+        max_iter=2, n_pairs=100, architecture="transformer", early_stopping=False
+    ),
 ]
 # Estimators of point clouds.
-COLLECTORS = [WassersteinMDS(metric="exact"), WassersteinMDS(3, metric="exact")]
+_SMALL = WormholeEmbedder(max_iter=2, n_pairs=100, random_state=0)
+COLLECTORS = [
+    WassersteinMDS(metric="exact"),
+    WassersteinMDS(3, metric="exact"),
+    _SMALL,
+    clone(_SMALL).set_params(architecture="transformer"),
+    clone(_SMALL).set_params(architecture="inducing", exact_mean=False),
+    clone(_SMALL).set_params(
+        ground_truth="gromov", reconstruction_weight=0.1, n_points=9
+    ),
+]
 
 
 def expected_failures(estimator):

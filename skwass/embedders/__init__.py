@@ -3,5 +3,11 @@
 from ._base import WassersteinEmbedder
 from ._deep import DeepWassersteinEmbedder
 from ._kuratowski import KuratowskiEmbedder
+from ._wormhole import WormholeEmbedder
 
-__all__ = ["DeepWassersteinEmbedder", "KuratowskiEmbedder", "WassersteinEmbedder"]
+__all__ = [
+    "DeepWassersteinEmbedder",
+    "KuratowskiEmbedder",
+    "WassersteinEmbedder",
+    "WormholeEmbedder",
+]

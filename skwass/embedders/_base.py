@@ -24,6 +24,7 @@ OF_INPUT = (
     "feature_names_in_",
     "grid_shape_",
     "support_",
+    "padded_share_",
     "_first_seeds",
 )
 

@@ -3,6 +3,7 @@
 from sklearn.utils._param_validation import StrOptions
 
 from ..nn.architectures import DEFAULT_WIDTHS, NEEDS_IMAGES, histogram_network
+from ._checks import check_widths
 from ._histograms import HistogramEmbedder
 
 
@@ -82,7 +83,8 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
         both sides are not used: some 5 % where pairs are few a measure, since held-out
         measures are chosen so; 18 % of all pairs of a collection.
     n_iter_no_change : int, default=10
-        Epochs to wait for a better validation score.
+        Epochs to wait for a better validation score, in the second half of the
+        schedule.
     tol : float, default=0.0
         By how much a validation score must be better.
     warm_start : bool, default=False
@@ -235,7 +237,7 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
             self._refuse_other_than_images(measures, value, "architecture='mlp'")
         widths = DEFAULT_WIDTHS[self.architecture]
         if self.widths is not None:
-            widths = self._check_widths(1 if self.architecture == "conv" else 0)
+            widths = check_widths(self.widths, 1 if self.architecture == "conv" else 0)
         return {
             "architecture": self.architecture,
             "n_bins": measures.n_features,

@@ -4,39 +4,23 @@ from abc import abstractmethod
 from functools import partial
 from numbers import Integral, Real
 
-import numpy as np
 import torch
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..nn.initialization import build
 from ..nn.inputs import CHUNK_ROWS
-from ..nn.siamese import PairObjective, ValidationScore
+from ..nn.siamese import HistogramData
+from ._checks import has_decoder, to_tensor
 from ._trained import TrainedEmbedder
-
-
-def _has_decoder(embedder):
-    """Whether there is a decoder or, before `fit`, will be."""
-    if hasattr(embedder, "module_"):
-        has_one = embedder.module_.decoder is not None
-    else:
-        has_one = embedder.reconstruction_weight > 0
-    if not has_one:
-        raise AttributeError(
-            "Got a network without a decoder, expected one for inverse_transform. Set "
-            "reconstruction_weight > 0 before a fit from scratch."
-        )
-    return True
 
 
 class HistogramEmbedder(TrainedEmbedder):
     """Base class of embedders of histograms on one support.
 
-    A subclass names its `_network`, the factory of a `Siamese`, says in `_settings` how
-    to call it, and in `_regresses_squares` whether W^2 is learned or W. It has the
-    parameters `grid_shape`, `support`, `widths`, `reconstruction_weight` and
-    `sparsity_weight`.
+    A subclass names its `_network`, the factory of a `Siamese`, and says in `_settings`
+    how to call it. It has the parameters `grid_shape`, `support`, `widths`,
+    `reconstruction_weight` and `sparsity_weight`.
     """
 
     _parameter_constraints = {
@@ -52,7 +36,7 @@ class HistogramEmbedder(TrainedEmbedder):
     def _settings(self, measures):
         """Return keyword arguments of `_network` for these measures."""
 
-    @available_if(_has_decoder)
+    @available_if(has_decoder)
     def inverse_transform(self, X):
         """Decode embeddings into histograms.
 
@@ -67,31 +51,10 @@ class HistogramEmbedder(TrainedEmbedder):
         X_original : ndarray of shape (n_samples, n_features), float32
             Masses; rows sum to 1.
         """
-        check_is_fitted(self)
-        X = check_array(X, dtype=np.float32, input_name="X")
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"Got X with {X.shape[1]} columns, expected {self._n_features_out}. "
-                "Pass rows of what transform gives."
-            )
-        return self._apply(self.module_.reconstruct, X)
+        return self._decode(X)
 
     def _embed(self, measures):
         return self._apply(self.module_, measures.masses)
-
-    def _apply(self, function, rows):
-        """Map rows chunk by chunk on the device: [n, n_in] -> float32 [n, n_out]."""
-        device = self._device()
-        self.module_.to(device)
-        with torch.inference_mode():
-            chunks = [
-                function(to_tensor(rows[k : k + CHUNK_ROWS], device)).cpu()
-                for k in range(0, len(rows), CHUNK_ROWS)
-            ]
-        return torch.cat(chunks).numpy()
-
-    def _blocks(self, z):
-        return self.module_.blocks
 
     def _make_module(self, measures, generator):
         module = self._build(self._settings(measures), generator)
@@ -113,36 +76,13 @@ class HistogramEmbedder(TrainedEmbedder):
                 "otherwise."
             )
 
-    def _check_widths(self, fewest):
-        """Return the widths of hidden layers, checked."""
-        widths = tuple(np.asarray(self.widths).ravel().tolist())
-        if len(widths) < fewest or not all(
-            type(width) is int and width > 0 for width in widths
-        ):
-            one = "one or more " if fewest else ""
-            raise ValueError(
-                f"Got widths={self.widths!r}, expected {one}positive integers. Use "
-                "None for the default."
-            )
-        return widths
-
-    def _objective(self, module, measures, device):
+    def _data(self, module, measures, device, generator):
         masses = to_tensor(measures.masses, device)
-        return PairObjective(
-            self._regresses_squares,
-            _features(module, masses),
-            masses if module.decoder is not None else None,
-            self.reconstruction_weight,
-            self.sparsity_weight,
-        )
-
-    def _validation_score(self, module, measures, pairs, w, device):
-        held_out, positions = np.unique(pairs, return_inverse=True)
-        masses = to_tensor(measures.masses[held_out], device)
-        return ValidationScore(
-            _features(module, masses),
-            torch.from_numpy(positions).to(device),
-            to_tensor(w, device),
+        features = _features(module, masses)
+        if generator is None or module.decoder is None:
+            return HistogramData(features)
+        return HistogramData(
+            features, masses, self.reconstruction_weight, self.sparsity_weight
         )
 
     def _refuse_clouds(self, X):
@@ -162,8 +102,3 @@ class HistogramEmbedder(TrainedEmbedder):
 def _features(module, masses):
     """Apply the fixed first layer to all data at once."""
     return torch.cat([module.inputs(x) for x in masses.split(CHUNK_ROWS)])
-
-
-def to_tensor(array, device="cpu"):
-    """Return a copy of an array as a float32 tensor."""
-    return torch.from_numpy(np.array(array, dtype=np.float32)).to(device)

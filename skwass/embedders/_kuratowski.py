@@ -14,7 +14,8 @@ from ..nn.kuratowski import (
     match_widths,
 )
 from ..nn.ode import SOLVERS
-from ._histograms import HistogramEmbedder, to_tensor
+from ._checks import check_widths, to_tensor
+from ._histograms import HistogramEmbedder
 
 
 class KuratowskiEmbedder(HistogramEmbedder):
@@ -126,7 +127,8 @@ class KuratowskiEmbedder(HistogramEmbedder):
         both sides are not used: some 5 % where pairs are few a measure, since held-out
         measures are chosen so; 18 % of all pairs of a collection.
     n_iter_no_change : int, default=10
-        Epochs to wait for a better validation score.
+        Epochs to wait for a better validation score, in the second half of the
+        schedule.
     tol : float, default=0.0
         By how much a validation score must be better.
     warm_start : bool, default=False
@@ -352,7 +354,9 @@ class KuratowskiEmbedder(HistogramEmbedder):
         is_ode = self.architecture == "ode"
         widths = DEFAULT_WIDTHS[self.backbone, "ode" if is_ode else "layers"]
         if self.widths is not None:
-            widths = self._check_widths(1 if is_ode or self.backbone == "conv" else 0)
+            widths = check_widths(
+                self.widths, 1 if is_ode or self.backbone == "conv" else 0
+            )
         settings = {
             "architecture": self.architecture,
             "aggregation": self.aggregation,

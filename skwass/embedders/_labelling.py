@@ -5,14 +5,19 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
+import torch
 from sklearn.utils.validation import check_array, check_memory
 
 from .._version import __version__
-from ..ot import sample_pairs
-from ..ot._engine import label_pairs
+from ..ot import PairLabels, sample_pairs
+from ..ot._engine import CHUNK_SIZE, label_chunks, label_pairs, warn_unconverged
 from ..ot._inputs import check_pairs
 from ..ot._pairwise import as_ground_truth
+from ..ot._plans import ListedPairs
 from ._holdout import MAX_VALIDATION_PAIRS, MIN_VALIDATION_PAIRS, hold_out_measures
+
+# Pairs that give the scale of labels, where all others are labelled while training.
+N_SCALE_PAIRS = 256
 
 
 class LabelledPairs(NamedTuple):
@@ -23,6 +28,8 @@ class LabelledPairs(NamedTuple):
     train: np.ndarray  # row numbers whose measures are both for training
     validation: np.ndarray  # row numbers whose measures are both held out
     n_solves: int  # how many labels had to be computed
+    groups: np.ndarray | None = None  # (n_pairs,) pairs that batches keep together
+    members: np.ndarray | None = None  # measures for training, where labels come later
 
 
 def label(embedder, measures, pairs, *, deadline=None, on_chunk=None):
@@ -53,7 +60,7 @@ def _solve(measures, pairs, ground_truth, version, *, n_jobs, deadline, on_chunk
     return label_pairs(measures, measures, pairs, ground_truth, **settings).w
 
 
-def choose_pairs(n_measures, n_pairs, fraction, rng):
+def choose_pairs(n_measures, n_pairs, fraction, rng, block_size=None):
     """Draw the pairs to label and the measures to hold out.
 
     Both ends of a pair are on one side, so no label is wasted.
@@ -67,23 +74,65 @@ def choose_pairs(n_measures, n_pairs, fraction, rng):
         a share of pairs again is drawn among them, up to `MAX_VALIDATION_PAIRS`.
     rng : numpy.random.RandomState
         Source of randomness.
+    block_size : int, default=None
+        Draw all pairs of blocks of so many measures for training; single pairs if None.
 
     Returns
     -------
     pairs : ndarray of int of shape (n_drawn, 2)
-        In random order.
+        In random order, those of a block together.
     held_out : ndarray of bool of shape (n_measures,)
+    groups : ndarray of int of shape (n_drawn,) or None
+        Numbers of the blocks, if there are any.
     """
     n_held_out = int(fraction * n_measures)
     held_out = np.zeros(n_measures, dtype=bool)
     if n_held_out > 1 and n_measures - n_held_out > 1:
         held_out[rng.permutation(n_measures)[:n_held_out]] = True
     n_validation = min(MAX_VALIDATION_PAIRS, int(np.ceil(fraction * n_pairs)))
-    pairs = []
-    for side, n_side in ((~held_out, n_pairs), (held_out, n_validation)):
-        members = np.flatnonzero(side)
-        pairs.append(members[sample_pairs(len(members), n_side, rng)])
-    return rng.permutation(np.concatenate(pairs)), held_out
+    members, others = np.flatnonzero(~held_out), np.flatnonzero(held_out)
+    validation = others[sample_pairs(len(others), n_validation, rng)]
+    if block_size is None:
+        train = members[sample_pairs(len(members), n_pairs, rng)]
+        return rng.permutation(np.concatenate([train, validation])), held_out, None
+    blocks, groups = _sample_blocks(len(members), n_pairs, block_size, rng)
+    pairs = np.concatenate([members[blocks], validation])
+    groups = np.append(groups, groups.max() + 1 + np.arange(len(validation)))
+    order = np.argsort(rng.permutation(groups.max() + 1)[groups], kind="stable")
+    return pairs[order], held_out, groups[order]
+
+
+def _sample_blocks(n_measures, n_pairs, block_size, rng):
+    """Draw distinct pairs, all of a block of measures, and number their blocks.
+
+    Each pass cuts all measures into blocks, until there are pairs enough.
+    """
+    if 4 * n_pairs > n_measures * (n_measures - 1):
+        # Blocks that share no pair would be hard to find for the last of them.
+        pairs = sample_pairs(n_measures, n_pairs, rng)
+        return pairs, _tile(pairs, n_measures, block_size, rng)
+    seen, keys, groups, number = set(), [], [], 0
+    while len(keys) < n_pairs:
+        shuffled = rng.permutation(n_measures)
+        for start in range(0, n_measures, block_size):
+            block = np.sort(shuffled[start : start + block_size])
+            i, j = np.triu_indices(len(block), k=1)
+            drawn = (block[i] * n_measures + block[j]).tolist()
+            fresh = [key for key in drawn if key not in seen][: n_pairs - len(keys)]
+            seen.update(fresh)
+            keys += fresh
+            groups += [number] * len(fresh)
+            number += 1
+            if len(keys) == n_pairs:
+                break
+    return np.column_stack(np.divmod(keys, n_measures)), np.array(groups)
+
+
+def _tile(pairs, n_measures, block_size, rng):
+    """Number given pairs by the blocks of measures that they join."""
+    block = rng.permutation(n_measures) // block_size
+    ends = np.sort(block[pairs], axis=1)
+    return np.unique(ends[:, 0] * n_measures + ends[:, 1], return_inverse=True)[1]
 
 
 def check_labels(pairs, distances, n_measures):
@@ -177,7 +226,8 @@ def obtain_labels(
     Parameters
     ----------
     embedder : TrainedEmbedder
-        For its `n_pairs`, `ground_truth`, `memory` and `n_jobs`.
+        For its `n_pairs`, `ground_truth`, `memory` and `n_jobs`, and how it chooses
+        pairs.
     measures : Histograms or PointClouds
         Training data.
     pairs, distances : array-like or None
@@ -195,23 +245,77 @@ def obtain_labels(
     -------
     labelled : LabelledPairs
         Without training pairs, or with fewer than `MIN_VALIDATION_PAIRS` others, all
-        are for training.
+        are for training. If labels come in batches, those for training are few, for the
+        scale alone.
     """
+    mode, members, groups = embedder._labels_mode(), None, None
     if pairs is None and distances is None:
         _warn_of_idle_memory(embedder)
-        pairs, held_out = choose_pairs(len(measures), embedder.n_pairs, fraction, rng)
+        n_pairs = embedder.n_pairs if mode != "in_batch" else N_SCALE_PAIRS
+        block_size = embedder.block_size if mode == "blocks" else None
+        pairs, held_out, groups = choose_pairs(
+            len(measures), n_pairs, fraction, rng, block_size
+        )
         on_chunk = reporter.begin_labels(len(pairs))
         w, n_solves = label(
             embedder, measures, pairs, deadline=deadline, on_chunk=on_chunk
         )
         reporter.end_labels()
         pairs = pairs[: len(w)]
+        if mode == "in_batch":
+            members = np.flatnonzero(~held_out)
     else:
+        if mode == "in_batch":
+            raise ValueError(
+                "Got labels='in_batch' and distances, expected one of the two. Leave "
+                "distances out, or set labels='auto' to train on them."
+            )
         pairs, w = check_labels(pairs, distances, len(measures))
         held_out = hold_out_measures(pairs, len(measures), fraction, rng)
         n_solves = 0
+        if mode == "blocks":
+            groups = _tile(pairs, len(measures), embedder.block_size, rng)
     n_ends = held_out[pairs].sum(axis=1)
     train, validation = np.flatnonzero(n_ends == 0), np.flatnonzero(n_ends == 2)
     if not len(train) or len(validation) < MIN_VALIDATION_PAIRS:
         train, validation = np.arange(len(pairs)), np.arange(0)
-    return LabelledPairs(pairs, w, train, validation, n_solves)
+    return LabelledPairs(pairs, w, train, validation, n_solves, groups, members)
+
+
+class BatchLabeller:
+    """Labels pairs of a batch while training, and counts what did not converge.
+
+    Parameters
+    ----------
+    embedder : TrainedEmbedder
+        For its `ground_truth` and `n_jobs`.
+    measures : Histograms or PointClouds
+        Training data.
+    scale : float
+        Unit of the labels.
+    """
+
+    def __init__(self, embedder, measures, scale):
+        ground_truth = as_ground_truth(embedder.ground_truth)
+        if hasattr(ground_truth, "_prepare"):
+            # Once, on all measures: what is relative to the data must not change.
+            measures, _, ground_truth = ground_truth._prepare(measures, measures)
+        self.ground_truth, self.measures = ground_truth, measures
+        self.n_jobs, self.scale = embedder.n_jobs, scale
+        self.n_solves = self.n_unconverged = 0
+
+    def __call__(self, numbers, pairs):
+        """Return W of pairs of positions in `numbers`, in units of the scale."""
+        batch = self.measures[numbers.numpy()]
+        plan = ListedPairs(pairs.numpy(), CHUNK_SIZE)
+        results = label_chunks(
+            batch, batch, plan, self.ground_truth, n_jobs=self.n_jobs, in_order=True
+        )
+        labels = PairLabels.concatenate([part for _, part in results])
+        self.n_solves += len(labels)
+        self.n_unconverged += np.count_nonzero(~labels.converged)
+        return torch.from_numpy(labels.w / self.scale).float()
+
+    def warn(self):
+        """Warn once of all labels that are not reliable."""
+        warn_unconverged(self.n_unconverged, self.n_solves, self.ground_truth)

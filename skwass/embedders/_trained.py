@@ -12,9 +12,12 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..nn.devices import resolve_device
-from ..nn.pairs import PairBatches
+from ..nn.inputs import CHUNK_ROWS
+from ..nn.pairs import FreshPairs, PairBatches
+from ..nn.siamese import PairObjective, ValidationScore
 from ..nn.train import (
     TrainingOptions,
     TrainingResult,
@@ -24,8 +27,9 @@ from ..nn.train import (
 )
 from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state
+from ._checks import to_tensor
 from ._io import FileMixin
-from ._labelling import obtain_labels
+from ._labelling import BatchLabeller, obtain_labels
 from ._reporting import FitReporter
 
 
@@ -41,9 +45,9 @@ def _on_cpu(state):
 class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     """Base class of embedders that train a torch module on labelled pairs.
 
-    A subclass says how to make its network, what that minimises and how it is scored:
-    `_make_module`, `_objective` and `_validation_score`. The module has a buffer
-    `scale`, in units of which it is trained.
+    A subclass says how to make its network and what that sees of measures,
+    `_make_module` and `_data`, and in `_regresses_squares` whether W^2 is learned or W.
+    The module has a buffer `scale`, in units of which it is trained.
     """
 
     _parameter_constraints = {
@@ -85,12 +89,12 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         """Return a module made from settings, its fixed parts still empty."""
 
     @abstractmethod
-    def _objective(self, module, measures, device):
-        """Return `loss(module, batch)` over training measures."""
+    def _data(self, module, measures, device, generator):
+        """Return :class:`PairData` of measures; for validation, without a generator."""
 
-    @abstractmethod
-    def _validation_score(self, module, measures, pairs, w, device):
-        """Return `score(module)` over pairs of held-out measures."""
+    def _labels_mode(self):
+        """Return how pairs are chosen: "pairs", "blocks" or "in_batch"."""
+        return "pairs"
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, pairs=None, distances=None):
@@ -166,16 +170,17 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         )
         module = self._module(goes_on, measures, labelled, generator).to(device)
         reporter.begin_training(self.max_iter, module)
+        batches = self._batches(module, measures, labelled, device)
         result = train(
             module,
-            self._batches(module, labelled, device),
-            self._objective(module, measures, device),
+            batches,
+            self._objective(module, measures, device, generator),
             self._validation(module, measures, labelled, device),
             self._options(self._deadline(start)),
             generator,
             reporter,
         )
-        self._keep(goes_on, module, labelled, result)
+        self._keep(goes_on, module, labelled, batches, result)
         reporter.end_training(result.stopped_by)
         return self
 
@@ -198,12 +203,12 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
         reporter.begin_training(1, module)
         reporter.begin_epoch()
-        batches = self._batches(module, labelled, device)
-        loss = self._objective(module, measures, device)
+        batches = self._batches(module, measures, labelled, device)
+        loss = self._objective(module, measures, device, generator)
         mean_loss = train_epoch(module, batches, loss, optimizer, options, generator)
         result = TrainingResult([mean_loss], [], "max_iter")
         moments = optimizer.state_dict()["state"]
-        self._keep(goes_on, module, labelled, result, moments)
+        self._keep(goes_on, module, labelled, batches, result, moments)
         reporter.end_epoch(self.n_iter_ - 1, mean_loss, None)
         reporter.end_training("max_iter")
         return self
@@ -278,24 +283,45 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         module.scale.fill_(scale or 1.0)
         return module.eval()
 
-    def _batches(self, module, labelled, device):
-        pairs, w = labelled.pairs[labelled.train], labelled.w[labelled.train]
-        w = torch.from_numpy(w / float(module.scale)).float()
+    def _batches(self, module, measures, labelled, device):
+        scale = float(module.scale)
+        if labelled.members is not None:
+            n_each = min(self.block_size, len(labelled.members))
+            n_steps = -(-self.n_pairs * 2 // (n_each * (n_each - 1)))
+            members = torch.from_numpy(labelled.members)
+            labeller = BatchLabeller(self, measures, scale)
+            return FreshPairs(members, labeller, self.block_size, n_steps, device)
+        rows = labelled.train
+        pairs, w = labelled.pairs[rows], torch.from_numpy(labelled.w[rows] / scale)
+        groups = labelled.groups
+        if groups is not None:
+            groups = torch.from_numpy(groups[rows])
         batch_size = self.batch_size
         if batch_size == "auto":
             # Labels carry no noise: a few hundred steps an epoch do for any number.
             batch_size = int(np.clip(len(pairs) // 400, 128, 1024))
-        return PairBatches(torch.from_numpy(pairs), w, batch_size, device)
+        pairs = torch.from_numpy(pairs)
+        return PairBatches(pairs, w.float(), batch_size, device, groups)
+
+    def _objective(self, module, measures, device, generator):
+        data = self._data(module, measures, device, generator)
+        return PairObjective(self._regresses_squares, data)
 
     def _validation(self, module, measures, labelled, device):
         """Return the score of held-out pairs, or None where there are none."""
         rows = labelled.validation
         if not len(rows):
             return None
-        pairs, w = labelled.pairs[rows], labelled.w[rows] / float(module.scale)
-        return self._validation_score(module, measures, pairs, w, device)
+        numbers, pairs = np.unique(labelled.pairs[rows], return_inverse=True)
+        w = torch.from_numpy(labelled.w[rows] / float(module.scale)).float()
+        return ValidationScore(
+            self._data(module, measures[numbers], device, None),
+            len(numbers),
+            torch.from_numpy(pairs.reshape(-1, 2)).to(device),
+            w.to(device),
+        )
 
-    def _keep(self, goes_on, module, labelled, result, moments=None):
+    def _keep(self, goes_on, module, labelled, batches, result, moments=None):
         """Store what training left."""
         if not goes_on:
             self.loss_curve_, self.validation_scores_, self.n_iter_ = [], [], 0
@@ -308,7 +334,36 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             self.validation_scores_ += [np.nan] * missing + scores
         self.n_iter_ += len(result.loss_curve)
         self.n_pairs_, self.n_solves_ = len(labelled.w), labelled.n_solves
+        if labelled.members is not None:
+            self.n_pairs_ += batches.label.n_solves
+            self.n_solves_ += batches.label.n_solves
+            batches.label.warn()
         self.stopped_by_ = result.stopped_by
+
+    def _decode(self, X):
+        """Check embeddings given by a user, and decode them."""
+        check_is_fitted(self)
+        X = check_array(X, dtype=np.float32, input_name="X")
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"Got X with {X.shape[1]} columns, expected {self._n_features_out}. "
+                "Pass rows of what transform gives."
+            )
+        return self._apply(self.module_.reconstruct, X)
+
+    def _apply(self, function, rows):
+        """Map rows chunk by chunk on the device: [n, n_in] -> float32 [n, n_out]."""
+        device = self._device()
+        self.module_.to(device)
+        with torch.inference_mode():
+            chunks = [
+                function(to_tensor(rows[k : k + CHUNK_ROWS], device)).cpu()
+                for k in range(0, len(rows), CHUNK_ROWS)
+            ]
+        return torch.cat(chunks).numpy()
+
+    def _blocks(self, z):
+        return self.module_.blocks
 
     def __getstate__(self):
         # A model trained on a GPU opens where there is none.

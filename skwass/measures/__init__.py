@@ -8,6 +8,7 @@ from ._collections import Histograms, PointClouds, grid_support
 from ._convert import as_measures, clouds_from_groups
 from ._layout import is_collection_of_clouds
 from ._reading import MeasureReaderMixin
+from ._thinning import thin_clouds
 
 __all__ = [
     "Histograms",
@@ -17,4 +18,5 @@ __all__ = [
     "clouds_from_groups",
     "grid_support",
     "is_collection_of_clouds",
+    "thin_clouds",
 ]

@@ -1,6 +1,6 @@
 """Mini-batches of labelled pairs that encode each measure once."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 import torch
@@ -24,6 +24,9 @@ class PairBatches:
     meets several of its pairs in one batch and is encoded once for all of them: 1.3
     encodings a pair, in place of 2, for 200,000 random pairs of 60,000 measures.
 
+    Pairs of a group stay together instead, where there are groups: all pairs of a block
+    of measures take one encoding of the block.
+
     An epoch passes once over the pairs and about once over the measures: of those in a
     batch, as many are marked for reconstruction as that takes.
 
@@ -37,12 +40,20 @@ class PairBatches:
         Pairs a batch.
     device : torch.device
         Where batches are put; the shuffle is on the CPU, the same for all devices.
+    groups : Tensor [P] of int64 or None
+        Number of the group of each pair.
     """
 
     def __init__(
-        self, pairs: Tensor, w: Tensor, batch_size: int, device: torch.device
+        self,
+        pairs: Tensor,
+        w: Tensor,
+        batch_size: int,
+        device: torch.device,
+        groups: Tensor | None = None,
     ) -> None:
         self.pairs = pairs
+        self.groups = groups
         self.w = w
         self.device = device
         self.batch_size = batch_size
@@ -56,9 +67,9 @@ class PairBatches:
         """Yield the batches of one pass over the pairs."""
         swapped = torch.randint(2, (len(self.pairs),), generator=generator) == 1
         pairs = torch.where(swapped[:, None], self.pairs.flip(1), self.pairs)
-        n_measures = int(self.measures[-1]) + 1
-        rank = torch.randperm(n_measures, generator=generator)
-        order = torch.argsort(rank[pairs[:, 0]], stable=True)
+        together = pairs[:, 0] if self.groups is None else self.groups
+        rank = torch.randperm(int(together.max()) + 1, generator=generator)
+        order = torch.argsort(rank[together], stable=True)
         for rows in order.split(self.batch_size):
             yield self._batch(pairs[rows], self.w[rows], generator)
 
@@ -68,3 +79,53 @@ class PairBatches:
         left, right = positions.unbind(1)
         batch = (measures, left, right, w, shuffled[: self.n_decoded])
         return PairBatch(*(part.to(self.device) for part in batch))
+
+
+class FreshPairs:
+    """All pairs of some measures drawn at each step, labelled there and then.
+
+    Algorithm 1 of Haviv et al. (2024), Wasserstein Wormhole: no label is seen twice.
+
+    Parameters
+    ----------
+    measures : Tensor [N] of int64
+        Numbers of the measures to draw from.
+    label : callable
+        `label(numbers, pairs)` gives the distances of pairs [P, 2] of positions in
+        `numbers` [block_size], in units of the loss: a Tensor [P].
+    block_size : int
+        Measures a step, at least two.
+    n_steps : int
+        Steps an epoch.
+    device : torch.device
+        Where batches are put.
+    """
+
+    def __init__(
+        self,
+        measures: Tensor,
+        label: Callable[[Tensor, Tensor], Tensor],
+        block_size: int,
+        n_steps: int,
+        device: torch.device,
+    ) -> None:
+        self.measures = measures
+        self.label = label
+        self.block_size = min(block_size, len(measures))
+        self.n_steps = n_steps
+        self.device = device
+        self.n_decoded = min(self.block_size, -(-len(measures) // n_steps))
+
+    def __len__(self) -> int:
+        return self.n_steps
+
+    def epoch(self, generator: torch.Generator) -> Iterator[PairBatch]:
+        """Draw and label, step by step."""
+        pairs = torch.combinations(torch.arange(self.block_size))  # [P, 2]
+        left, right = pairs.unbind(1)
+        for _ in range(self.n_steps):
+            draw = torch.randperm(len(self.measures), generator=generator)
+            numbers = self.measures[draw[: self.block_size]]
+            w = self.label(numbers, pairs)
+            batch = (numbers, left, right, w, torch.arange(self.n_decoded))
+            yield PairBatch(*(part.to(self.device) for part in batch))

@@ -6,6 +6,7 @@ Learning.
 """
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor, nn
@@ -61,6 +62,48 @@ class Siamese(nn.Module):
 
 
 @dataclass(frozen=True)
+class HistogramData:
+    """Histograms as training and validation see them.
+
+    Parameters
+    ----------
+    features : Tensor [N, n_bins]
+        After `Siamese.inputs`.
+    masses : Tensor [N, n_bins] or None
+        The same data, to reconstruct if there is a decoder.
+    reconstruction_weight, sparsity_weight : float
+        Factors of the two decoder terms.
+    """
+
+    features: Tensor
+    masses: Tensor | None = None
+    reconstruction_weight: float = 0.0
+    sparsity_weight: float = 0.0
+
+    def encode(self, model: Siamese, measures: Tensor) -> Tensor:
+        """Embed measures by their numbers, in units of `scale`: [U] -> [U, k]."""
+        return model.encoder(self.features[measures])
+
+    def reconstruction_loss(
+        self, model: Siamese, z: Tensor, measures: Tensor
+    ) -> Tensor:
+        """Loss of the decoder for embeddings of these measures: [DWE], eq. 2."""
+        log_q, p = model.decoder(z), self.masses[measures]  # [V, n_bins]
+        loss = self.reconstruction_weight * kl_reconstruction(log_q, p)
+        return loss + self.sparsity_weight * sqrt_sparsity(log_q)
+
+
+class PairData(Protocol):
+    """What objective and validation need of measures."""
+
+    def encode(self, model: nn.Module, measures: Tensor) -> Tensor: ...
+
+    def reconstruction_loss(
+        self, model: nn.Module, z: Tensor, measures: Tensor
+    ) -> Tensor: ...
+
+
+@dataclass(frozen=True)
 class PairObjective:
     """Regression of distances on a batch of pairs, and what a decoder adds.
 
@@ -70,31 +113,23 @@ class PairObjective:
     Parameters
     ----------
     squared : bool
-        Whether squared distances are regressed.
-    features : Tensor [N, n_bins]
-        Training data after `Siamese.inputs`.
-    masses : Tensor [N, n_bins] or None
-        The same data, to reconstruct if there is a decoder.
-    reconstruction_weight, sparsity_weight : float
-        Factors of the two decoder terms; the regression has factor 1.
+        Whether squared distances are regressed. The regression has factor 1.
+    data : PairData
+        Training measures.
     """
 
     squared: bool
-    features: Tensor
-    masses: Tensor | None
-    reconstruction_weight: float
-    sparsity_weight: float
+    data: PairData
 
-    def __call__(self, model: Siamese, batch: PairBatch) -> Tensor:
-        z = model.encoder(self.features[batch.measures])  # [U, k]
+    def __call__(self, model: nn.Module, batch: PairBatch) -> Tensor:
+        z = self.data.encode(model, batch.measures)  # [U, k]
         # index_select, for its backward pass is faster than that of z[batch.left].
         left, right = z.index_select(0, batch.left), z.index_select(0, batch.right)
         loss = distance_regression(left, right, batch.w, model.blocks, self.squared)
         if model.decoder is not None:
-            log_q = model.decoder(z[batch.decoded])  # [V, n_bins]
-            p = self.masses[batch.measures[batch.decoded]]
-            loss = loss + self.reconstruction_weight * kl_reconstruction(log_q, p)
-            loss = loss + self.sparsity_weight * sqrt_sparsity(log_q)
+            decoded = batch.measures[batch.decoded]
+            z = z[batch.decoded]  # [V, k]
+            loss = loss + self.data.reconstruction_loss(model, z, decoded)
         return loss
 
 
@@ -104,21 +139,26 @@ class ValidationScore:
 
     Parameters
     ----------
-    features : Tensor [V, n_bins]
-        Held-out measures after `Siamese.inputs`.
+    data : PairData
+        Held-out measures.
+    n_measures : int
+        How many.
     pairs : Tensor [P, 2]
-        Rows of `features`.
+        Their numbers.
     w : Tensor [P]
         True distances, in units of `scale`, not squared.
     """
 
-    features: Tensor
+    data: PairData
+    n_measures: int
     pairs: Tensor
     w: Tensor
 
     @torch.inference_mode()
-    def __call__(self, model: Siamese) -> float:
-        z = torch.cat([model.encoder(x) for x in self.features.split(CHUNK_ROWS)])
+    def __call__(self, model: nn.Module) -> float:
+        numbers = torch.arange(self.n_measures, device=self.pairs.device)
+        parts = numbers.split(CHUNK_ROWS)
+        z = torch.cat([self.data.encode(model, part) for part in parts])
         left, right = self.pairs.unbind(1)
         error = paired_distances(z[left], z[right], model.blocks) - self.w
         variance = (self.w - self.w.mean()).square().mean()

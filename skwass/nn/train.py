@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 
 WARM_UP = 0.1  # share of the schedule during which the learning rate rises
+# Share of it before which a validation score that stands still says little: the rate is
+# high, weights are restless, and most of the gain comes as it falls.
+SETTLED = 0.5
 
 
 class Batches(Protocol):
@@ -44,7 +47,8 @@ class TrainingOptions:
     max_grad_norm : float
         Gradients are clipped to this norm.
     n_iter_no_change : int
-        Epochs without a better validation score before training stops.
+        Epochs without a better validation score before training stops, in the second
+        half of the schedule.
     tol : float
         By how much a score must be better to count.
     deadline : float or None
@@ -135,7 +139,7 @@ def train(
             best.update(scores[-1])
         if reporter.end_epoch(number, losses[-1], scores[-1] if scores else None):
             stopped_by = "callback"
-        elif best.is_stale:
+        elif best.is_stale and clock.progress > SETTLED:
             stopped_by = "early_stopping"
         elif clock.is_over:
             stopped_by = "max_time"
@@ -193,6 +197,7 @@ class _Clock:
         self.start = time.monotonic()
         self.deadline = deadline
         self.is_over = False
+        self.progress = 0.0
 
     def tick(self) -> float:
         progress = self.step / self.n_steps
@@ -202,6 +207,7 @@ class _Clock:
             spent = (now - self.start) / max(self.deadline - self.start, 1e-9)
             self.is_over = spent >= 1
             progress = max(progress, min(spent, 1.0))
+        self.progress = progress
         return progress
 
 

@@ -17,7 +17,7 @@ from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
-from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder
+from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
 from skwass.embedders import _trained
 from skwass.nn.siamese import ValidationScore
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
@@ -32,6 +32,15 @@ EMBEDDERS = {
         widths=(32,),
         n_nodes=3,
         reconstruction_weight=0.005,
+    ),
+    "wormhole": partial(
+        make_small,
+        WormholeEmbedder,
+        n_frequencies=64,
+        reconstruction_weight=0.1,
+        n_points=20,
+        n_decoder_layers=1,
+        width=16,
     ),
 }
 
@@ -173,7 +182,8 @@ def test_best_weights_are_kept(small, digits, monkeypatch):
         made.append(self)
 
     monkeypatch.setattr(ValidationScore, "__init__", spy)
-    embedder = small(validation_fraction=0.3, max_iter=20, learning_rate=0.1)
+    early = {"n_iter_no_change": 1, "tol": 10.0}
+    embedder = small(validation_fraction=0.3, max_iter=20, learning_rate=0.1, **early)
     embedder.fit(digits[0])
     best = max(embedder.validation_scores_)
     assert embedder.validation_scores_[-1] != best
@@ -251,7 +261,7 @@ def test_what_was_fitted_decides_about_the_decoder(small, digits):
     assert not hasattr(without.set_params(reconstruction_weight=1), "inverse_transform")
     with_it = small(max_iter=1).fit(digits[0]).set_params(reconstruction_weight=0)
     Z = with_it.transform(digits[1])
-    assert with_it.inverse_transform(Z).shape == (100, 64)
+    assert len(with_it.inverse_transform(Z)) == 100
 
 
 def test_a_default_dtype_of_torch_changes_nothing(small, digits):

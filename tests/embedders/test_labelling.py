@@ -12,7 +12,7 @@ from skwass.ot import ExactWasserstein, pairwise_wasserstein
 @pytest.mark.parametrize("fraction", [0.1, 0.4])
 def test_no_drawn_pair_joins_training_and_validation(n_measures, fraction):
     rng = np.random.RandomState(0)
-    pairs, held_out = choose_pairs(n_measures, 500, fraction, rng)
+    pairs, held_out, _ = choose_pairs(n_measures, 500, fraction, rng)
     n_ends = held_out[pairs].sum(axis=1)
     assert set(n_ends) == {0, 2}
     assert held_out.sum() == int(fraction * n_measures)
@@ -24,13 +24,13 @@ def test_no_drawn_pair_joins_training_and_validation(n_measures, fraction):
 
 
 def test_validation_pairs_are_bounded():
-    pairs, held_out = choose_pairs(5_000, 60_000, 0.1, np.random.RandomState(0))
+    pairs, held_out, _ = choose_pairs(5_000, 60_000, 0.1, np.random.RandomState(0))
     assert held_out[pairs].all(axis=1).sum() == MAX_VALIDATION_PAIRS
 
 
 @pytest.mark.parametrize("n_measures", [2, 3, 9])
 def test_too_few_measures_to_hold_out(n_measures):
-    pairs, held_out = choose_pairs(n_measures, 100, 0.2, np.random.RandomState(0))
+    pairs, held_out, _ = choose_pairs(n_measures, 100, 0.2, np.random.RandomState(0))
     assert not held_out.any()
     assert len(pairs) == n_measures * (n_measures - 1) // 2
 

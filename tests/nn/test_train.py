@@ -126,12 +126,14 @@ def test_weights_that_scored_best_are_kept(scores, best):
 @pytest.mark.parametrize(
     ("scores", "patience", "tol", "n_epochs", "best"),
     [
-        ((5, 4, 3, 2, 1, 0), 1, 0.0, 2, 0),
+        ((5, 4, 3, 2, 1, 0), 1, 0.0, 4, 0),
         ((5, 4, 3, 2, 1, 0), 3, 0.0, 4, 0),
         ((5, 4, 6, 2, 7, 0), 2, 0.0, 6, 4),
         # Rises of 0.1 are below tol, but the third is 0.3 above what counted last.
         ((0, 0.1, 0.2, 0.3, 0.4, 0.5), 3, 0.25, 6, 5),
-        ((0, 0.1, 0.2, 0.3, 0.4, 0.5), 2, 0.25, 3, 2),
+        ((0, 0.1, 0.2, 0.2, 0.2, 0.2), 2, 0.25, 4, 2),
+        # What stands still in the first half of the schedule may rise in the second.
+        ((5, 4, 3, 6, 7, 8), 1, 0.0, 6, 5),
         ((0, 0.1, 0.2, 0.3, 0.4, 0.5), 1, 0.0, 6, 5),
     ],
 )

@@ -1,0 +1,130 @@
+"""What embedders of point clouds have in common: how clouds reach a network."""
+
+from functools import partial
+
+import numpy as np
+import torch
+from sklearn.utils.metaestimators import available_if
+
+from ..measures import Histograms
+from ..nn.initialization import build
+from ..nn.inputs import CHUNK_ROWS
+from ..nn.ragged import in_order, padded_share
+from ..nn.wormhole import CHUNK_CLOUDS, CloudData, wormhole_network
+from ..ot._ground_metric import evenly
+from ._checks import has_decoder, to_tensor
+from ._trained import TrainedEmbedder
+
+# Clouds that fixed layers and the size of decoded clouds are fitted to, and those that
+# initial scales are.
+_N_FIT_CLOUDS, _N_CALIBRATION_CLOUDS = 1_024, 256
+# Regularisation of the decoder's loss, in units of the squared spread of a cloud.
+_REG = 0.05
+
+
+class CloudEmbedder(TrainedEmbedder):
+    """Base class of embedders of point clouds, and of histograms taken as such.
+
+    A subclass says in `_settings` how to call `wormhole_network`. It has the parameters
+    `reconstruction_weight` and `max_points`.
+    """
+
+    @available_if(has_decoder)
+    def inverse_transform(self, X):
+        """Decode embeddings into point clouds.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_components)
+            Embeddings, or means of embeddings: a mean decodes to an approximate
+            Wasserstein barycenter, a point between two to one on their geodesic.
+
+        Returns
+        -------
+        clouds : ndarray of shape (n_samples, n_points, d), float32
+            Points of equal weights, in the unit of the data. After a fit on a Gromov
+            distance each is one of its isometry class.
+        """
+        return self._decode(X)
+
+    def _embed(self, measures):
+        if isinstance(measures, Histograms) and self.module_.takes_histograms:
+            support = to_tensor(measures.support, self._device())
+            embed = partial(self.module_.embed_histograms, support)
+            return self._apply(embed, measures.masses)
+        device = self._device()
+        self.module_.to(device)
+        parts = []
+        with torch.inference_mode():
+            for clouds in _chunks(measures):
+                parts.append(self.module_(clouds, device).cpu())
+        return torch.cat(parts).numpy()
+
+    def _remember(self, X, measures):
+        super()._remember(X, measures)
+        if isinstance(measures, Histograms):
+            sizes = np.count_nonzero(measures.masses, axis=1)
+        else:
+            sizes = [len(a) for a in measures.masses]
+        self.padded_share_ = padded_share(sizes)
+
+    def _make_module(self, measures, generator):
+        module = self._build(self._settings(measures), generator)
+        clouds = some_clouds(measures)
+        module.inputs.fit(clouds, generator)
+        module.calibrate(clouds[:_N_CALIBRATION_CLOUDS])
+        if module.decoder is not None:
+            moved = [
+                batch.points.flatten(0, 1) for batch in module.inputs.batches(clouds)
+            ]
+            low, high = torch.cat(moved).aminmax(dim=0)
+            room = 0.05 * (high - low)
+            module.decoder.fit(low - room, high + room)
+        return module
+
+    @classmethod
+    def _build(cls, settings, generator):
+        module = build(partial(wormhole_network, **settings), generator)
+        module.settings = settings
+        return module
+
+    def _data(self, module, measures, device, generator):
+        return CloudData(
+            measures,
+            self._rows(module, measures, device),
+            self.reconstruction_weight,
+            _REG,
+            self.max_points,
+            generator,
+        )
+
+    @torch.no_grad()
+    def _rows(self, module, measures, device):
+        """Apply the fixed layers to all measures at once."""
+        module.inputs.to(device)
+        if isinstance(measures, Histograms) and module.takes_histograms:
+            support = to_tensor(measures.support, device)
+            masses = to_tensor(measures.masses, device).split(CHUNK_ROWS)
+            return torch.cat([module.inputs.of_histograms(support, x) for x in masses])
+        parts = []
+        for clouds in _chunks(measures):
+            batches = module.inputs.batches(clouds, device)
+            parts.append(in_order(batches, [module.inputs(batch) for batch in batches]))
+        return torch.cat(parts)
+
+
+def _chunks(measures):
+    """Yield all measures as lists of clouds."""
+    for start in range(0, len(measures), CHUNK_CLOUDS):
+        stop = min(start + CHUNK_CLOUDS, len(measures))
+        yield [measures.measure(i) for i in range(start, stop)]
+
+
+def some_clouds(measures):
+    """Return clouds to fit scales to, evenly spaced in the order of the data."""
+    return [measures.measure(i) for i in evenly(len(measures), _N_FIT_CLOUDS)]
+
+
+def effective_size(clouds):
+    """Return the mean of exp(entropy of the weights): points, if weights are even."""
+    return np.mean([np.exp(-(a * np.log(a)).sum()) for _, a in clouds])
