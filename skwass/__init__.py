@@ -1,6 +1,6 @@
 """Embed probability distributions so that distance is Wasserstein distance."""
 
-from . import datasets, inspection, manifold, measures, metrics, ot
+from . import datasets, geometry, inspection, manifold, measures, metrics, ot
 from ._version import __version__
 from .embedders import (
     DeepWassersteinEmbedder,
@@ -18,6 +18,7 @@ __all__ = [
     "WormholeEmbedder",
     "__version__",
     "datasets",
+    "geometry",
     "inspection",
     "manifold",
     "measures",

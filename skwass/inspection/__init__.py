@@ -1,6 +1,14 @@
 """Pictures, in the manner of scikit-learn's displays."""
 
+from ._embedding_map import EmbeddingDisplay
+from ._interpolation import BarycenterDisplay, GeodesicDisplay
 from ._stress_bounds import StressBoundsDisplay
 from ._weight_profile import WeightProfileDisplay
 
-__all__ = ["StressBoundsDisplay", "WeightProfileDisplay"]
+__all__ = [
+    "BarycenterDisplay",
+    "EmbeddingDisplay",
+    "GeodesicDisplay",
+    "StressBoundsDisplay",
+    "WeightProfileDisplay",
+]

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils._optional_dependencies import check_matplotlib_support
 
 
-def as_axes(display, axes, n_axes, purpose, **options):
+def as_axes(display, axes, n_axes, purpose, *, n_rows=1, **options):
     """Return axes given by the user, checked, or those of a new figure.
 
     Parameters
@@ -17,6 +17,8 @@ def as_axes(display, axes, n_axes, purpose, **options):
         How many are needed.
     purpose : str
         What they are for.
+    n_rows : int, default=1
+        Rows of a new figure.
     **options : dict
         Of `plt.subplots`, for a new figure.
 
@@ -28,7 +30,8 @@ def as_axes(display, axes, n_axes, purpose, **options):
     import matplotlib.pyplot as plt
 
     if axes is None:
-        _, axes = plt.subplots(1, n_axes, layout="constrained", **options)
+        shape = n_rows, n_axes // n_rows
+        _, axes = plt.subplots(*shape, layout="constrained", **options)
     axes = np.ravel(axes)
     if len(axes) != n_axes:
         raise ValueError(

@@ -19,6 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
 from skwass.embedders import _trained
+from skwass.embedders._reporting import FitReporter
 from skwass.nn.siamese import ValidationScore
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
 
@@ -182,12 +183,20 @@ def test_best_weights_are_kept(small, digits, monkeypatch):
         made.append(self)
 
     monkeypatch.setattr(ValidationScore, "__init__", spy)
-    early = {"n_iter_no_change": 1, "tol": 10.0}
-    embedder = small(validation_fraction=0.3, max_iter=20, learning_rate=0.1, **early)
+
+    def stop_after_a_fall(reporter, number, loss, score):
+        scores.append(score)
+        return end_epoch(reporter, number, loss, score) or score < max(scores)
+
+    scores, end_epoch = [], FitReporter.end_epoch
+    embedder = small(validation_fraction=0.3, max_iter=20, learning_rate=0.1)
+    monkeypatch.setattr(FitReporter, "end_epoch", stop_after_a_fall)
     embedder.fit(digits[0])
     best = max(embedder.validation_scores_)
     assert embedder.validation_scores_[-1] != best
+    assert embedder.stopped_by_ == "callback"
     assert made[0](embedder.module_) == pytest.approx(best, rel=1e-6)
+    monkeypatch.undo()
     assert small(early_stopping=False).fit(digits[0]).validation_scores_ == []
 
 
