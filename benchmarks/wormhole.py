@@ -44,9 +44,9 @@ PEER = """
 import sys, time
 import numpy as np
 folder, budget = sys.argv[1], float(sys.argv[2])
-start = time.monotonic()
 from importlib import import_module
 peer = import_module("wassersteinwormhole.Wormhole")
+start = time.monotonic()
 with np.load(folder + "/clouds.npz", allow_pickle=True) as a:
     clouds, weights = list(a["clouds"]), list(a["weights"])
     test, test_weights = list(a["test"]), list(a["test_weights"])
@@ -57,13 +57,15 @@ class Timed:
             yield self.n_done
             self.n_done += 1
     def set_description(self, *args, **kwargs): pass
+    def refresh(self, *args, **kwargs): pass
 made = []
 peer.trange = lambda n, **kwargs: made.append(Timed(n)) or made[-1]
 model = peer.Wormhole(clouds, weights=weights)
 ready = time.monotonic() - start
 model.train()
 fit = time.monotonic() - start
-model.encode(test[:16], test_weights[:16])
+for n in (64, len(test) % 64 or 64):  # compile outside the clock
+    model.encode(test[:n], test_weights[:n])
 begin = time.monotonic()
 Z = np.concatenate([model.encode(test[k:k + 64], test_weights[k:k + 64])
                     for k in range(0, len(test), 64)])

@@ -58,14 +58,19 @@ def barycenter(embedder, X, *, weights=None):
     (64,)
     """
     decode = _decoder(embedder)
-    Z = embedder.transform(X).astype(np.float64)
+    Z = np.asarray(embedder.transform(X), dtype=np.float64)
     if weights is None:
         weights = np.ones(len(Z))
     weights = check_array(weights, dtype=np.float64, ensure_2d=False)
-    if weights.shape != (len(Z),) or weights.min() < 0 or weights.sum() == 0:
+    if weights.shape != (len(Z),):
         raise ValueError(
-            f"Got weights of shape {weights.shape}, expected ({len(Z)},), one a measure"
-            ", >= 0 with a positive sum. Leave them out for equal weights."
+            f"Got weights of shape {weights.shape}, expected ({len(Z)},), one a "
+            "measure. Leave them out for equal weights."
+        )
+    if weights.min() < 0 or weights.sum() == 0:
+        raise ValueError(
+            f"Got weights from {weights.min():g} to {weights.max():g}, expected "
+            "weights >= 0 with a positive sum. Leave them out for equal weights."
         )
     return decode((weights / weights.sum() @ Z)[None])[0]
 
@@ -117,12 +122,22 @@ def geodesic(embedder, X, *, times=7):
             f"Got X with n_samples={len(X)}, expected two measures, start and end. "
             "Pass X[[i, j]], or [cloud_a, cloud_b]."
         )
-    start, end = embedder.transform(X).astype(np.float64)
+    start, end = np.asarray(embedder.transform(X), dtype=np.float64)
     t = np.linspace(0, 1, times) if np.ndim(times) == 0 else np.asarray(times, float)
+    if t.ndim != 1 or not len(t):
+        raise ValueError(
+            f"Got times={times!r}, expected a positive number of times, or a list of "
+            "them. Use times=7 for seven."
+        )
     return decode((1 - t)[:, None] * start + t[:, None] * end)
 
 
 def _decoder(embedder):
     """Return what decodes, or raise that nothing does."""
     check_is_fitted(embedder)
+    if not hasattr(embedder, "inverse_transform"):
+        raise AttributeError(
+            f"Got embedder={embedder} without a decoder, expected one that has "
+            "inverse_transform. Set reconstruction_weight > 0 before a new fit."
+        )
     return embedder.inverse_transform

@@ -18,8 +18,12 @@ from ._trained import TrainedEmbedder
 # Clouds that fixed layers and the size of decoded clouds are fitted to, and those that
 # initial scales are.
 _N_FIT_CLOUDS, _N_CALIBRATION_CLOUDS = 1_024, 256
-# Regularisation of the decoder's loss, in units of the squared spread of a cloud.
+# Regularisation of the decoder's loss, in units of the squared spread of points.
 _REG = 0.05
+
+# Pairs whose labels are held against the distances of means, and how far below these
+# rounding, or entropy, may bring them.
+_N_CHECKED_PAIRS, _TOLERANCE = 1_000, 1e-2
 
 
 class CloudEmbedder(TrainedEmbedder):
@@ -49,7 +53,7 @@ class CloudEmbedder(TrainedEmbedder):
 
     def _embed(self, measures):
         if isinstance(measures, Histograms) and self.module_.takes_histograms:
-            support = to_tensor(measures.support, self._device())
+            support = self._moved_support(self.module_, measures, self._device())
             embed = partial(self.module_.embed_histograms, support)
             return self._apply(embed, measures.masses)
         device = self._device()
@@ -68,11 +72,11 @@ class CloudEmbedder(TrainedEmbedder):
             sizes = [len(a) for a in measures.masses]
         self.padded_share_ = padded_share(sizes)
 
-    def _make_module(self, measures, generator):
-        module = self._build(self._settings(measures), generator)
+    def _make_module(self, measures, labelled, generator):
+        module = self._build(self._settings(measures, labelled), generator).eval()
         clouds = some_clouds(measures)
         module.inputs.fit(clouds, generator)
-        module.calibrate(clouds[:_N_CALIBRATION_CLOUDS])
+        module.calibrate(clouds[:: -(-len(clouds) // _N_CALIBRATION_CLOUDS)])
         if module.decoder is not None:
             moved = [
                 batch.points.flatten(0, 1) for batch in module.inputs.batches(clouds)
@@ -98,12 +102,17 @@ class CloudEmbedder(TrainedEmbedder):
             generator,
         )
 
+    def _moved_support(self, module, measures, device):
+        """Return positions of bins relative to the center, which are then rounded."""
+        center = module.inputs.center.double().cpu().numpy()
+        return to_tensor(measures.support - center, device)
+
     @torch.no_grad()
     def _rows(self, module, measures, device):
         """Apply the fixed layers to all measures at once."""
         module.inputs.to(device)
         if isinstance(measures, Histograms) and module.takes_histograms:
-            support = to_tensor(measures.support, device)
+            support = self._moved_support(module, measures, device)
             masses = to_tensor(measures.masses, device).split(CHUNK_ROWS)
             return torch.cat([module.inputs.of_histograms(support, x) for x in masses])
         parts = []
@@ -128,3 +137,14 @@ def some_clouds(measures):
 def effective_size(clouds):
     """Return the mean of exp(entropy of the weights): points, if weights are even."""
     return np.mean([np.exp(-(a * np.log(a)).sum()) for _, a in clouds])
+
+
+def exceed_means(labelled, measures):
+    """Return whether labels are no less than the distances of means, as W_p must be."""
+    rows = evenly(len(labelled.w), _N_CHECKED_PAIRS)
+    pairs, w = labelled.pairs[rows], labelled.w[rows]
+    numbers, positions = np.unique(pairs, return_inverse=True)
+    means = np.stack([a @ x for x, a in map(measures.measure, numbers)])
+    left, right = positions.reshape(-1, 2).T
+    gaps = np.linalg.norm(means[left] - means[right], axis=1)
+    return bool((w >= gaps * (1 - _TOLERANCE) - _TOLERANCE * w.max()).all())

@@ -56,7 +56,7 @@ class HistogramEmbedder(TrainedEmbedder):
     def _embed(self, measures):
         return self._apply(self.module_, measures.masses)
 
-    def _make_module(self, measures, generator):
+    def _make_module(self, measures, labelled, generator):
         module = self._build(self._settings(measures), generator)
         module.inputs.fit(to_tensor(measures.masses))
         return module

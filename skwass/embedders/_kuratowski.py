@@ -375,8 +375,8 @@ class KuratowskiEmbedder(HistogramEmbedder):
             settings["widths"] = match_widths(settings, self.n_parameters)
         return settings
 
-    def _make_module(self, measures, generator):
-        module = super()._make_module(measures, generator)
+    def _make_module(self, measures, labelled, generator):
+        module = super()._make_module(measures, labelled, generator)
         rows = torch.randperm(len(measures), generator=generator)[:CALIBRATION_ROWS]
         masses = to_tensor(measures.masses[np.sort(rows.numpy())])
         module.encoder.calibrate(module.inputs(masses))

@@ -60,7 +60,9 @@ def _solve(measures, pairs, ground_truth, version, *, n_jobs, deadline, on_chunk
     return label_pairs(measures, measures, pairs, ground_truth, **settings).w
 
 
-def choose_pairs(n_measures, n_pairs, fraction, rng, block_size=None):
+def choose_pairs(
+    n_measures, n_pairs, fraction, rng, *, n_validation=None, block_size=None
+):
     """Draw the pairs to label and the measures to hold out.
 
     Both ends of a pair are on one side, so no label is wasted.
@@ -74,6 +76,8 @@ def choose_pairs(n_measures, n_pairs, fraction, rng, block_size=None):
         a share of pairs again is drawn among them, up to `MAX_VALIDATION_PAIRS`.
     rng : numpy.random.RandomState
         Source of randomness.
+    n_validation : int, default=None
+        How many pairs to draw among measures held out, if not as many as that.
     block_size : int, default=None
         Draw all pairs of blocks of so many measures for training; single pairs if None.
 
@@ -89,7 +93,8 @@ def choose_pairs(n_measures, n_pairs, fraction, rng, block_size=None):
     held_out = np.zeros(n_measures, dtype=bool)
     if n_held_out > 1 and n_measures - n_held_out > 1:
         held_out[rng.permutation(n_measures)[:n_held_out]] = True
-    n_validation = min(MAX_VALIDATION_PAIRS, int(np.ceil(fraction * n_pairs)))
+    if n_validation is None:
+        n_validation = min(MAX_VALIDATION_PAIRS, int(np.ceil(fraction * n_pairs)))
     members, others = np.flatnonzero(~held_out), np.flatnonzero(held_out)
     validation = others[sample_pairs(len(others), n_validation, rng)]
     if block_size is None:
@@ -251,10 +256,15 @@ def obtain_labels(
     mode, members, groups = embedder._labels_mode(), None, None
     if pairs is None and distances is None:
         _warn_of_idle_memory(embedder)
-        n_pairs = embedder.n_pairs if mode != "in_batch" else N_SCALE_PAIRS
-        block_size = embedder.block_size if mode == "blocks" else None
+        n_pairs, options = embedder.n_pairs, {}
+        if mode == "blocks":
+            options["block_size"] = embedder.block_size
+        elif mode == "in_batch":
+            n_validation = int(np.ceil(fraction * n_pairs))
+            options["n_validation"] = min(MAX_VALIDATION_PAIRS, n_validation)
+            n_pairs = N_SCALE_PAIRS
         pairs, held_out, groups = choose_pairs(
-            len(measures), n_pairs, fraction, rng, block_size
+            len(measures), n_pairs, fraction, rng, **options
         )
         on_chunk = reporter.begin_labels(len(pairs))
         w, n_solves = label(
@@ -262,6 +272,7 @@ def obtain_labels(
         )
         reporter.end_labels()
         pairs = pairs[: len(w)]
+        groups = None if groups is None else groups[: len(w)]
         if mode == "in_batch":
             members = np.flatnonzero(~held_out)
     else:
@@ -279,6 +290,7 @@ def obtain_labels(
     train, validation = np.flatnonzero(n_ends == 0), np.flatnonzero(n_ends == 2)
     if not len(train) or len(validation) < MIN_VALIDATION_PAIRS:
         train, validation = np.arange(len(pairs)), np.arange(0)
+        members = None if members is None else np.arange(len(measures))
     return LabelledPairs(pairs, w, train, validation, n_solves, groups, members)
 
 

@@ -22,6 +22,7 @@ from ..nn.train import (
     TrainingOptions,
     TrainingResult,
     make_optimizer,
+    seeded,
     train,
     train_epoch,
 )
@@ -77,7 +78,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     }
 
     @abstractmethod
-    def _make_module(self, measures, generator):
+    def _make_module(self, measures, labelled, generator):
         """Return an untrained module on the CPU, its fixed parts fitted to measures.
 
         Its attribute `settings` holds what `_build` needs to make another like it.
@@ -171,15 +172,16 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         module = self._module(goes_on, measures, labelled, generator).to(device)
         reporter.begin_training(self.max_iter, module)
         batches = self._batches(module, measures, labelled, device)
-        result = train(
-            module,
-            batches,
-            self._objective(module, measures, device, generator),
-            self._validation(module, measures, labelled, device),
-            self._options(self._deadline(start)),
-            generator,
-            reporter,
-        )
+        with seeded(generator, device):
+            result = train(
+                module,
+                batches,
+                self._objective(module, measures, device, generator),
+                self._validation(module, measures, labelled, device),
+                self._options(self._deadline(start)),
+                generator,
+                reporter,
+            )
         self._keep(goes_on, module, labelled, batches, result)
         reporter.end_training(result.stopped_by)
         return self
@@ -205,7 +207,9 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         reporter.begin_epoch()
         batches = self._batches(module, measures, labelled, device)
         loss = self._objective(module, measures, device, generator)
-        mean_loss = train_epoch(module, batches, loss, optimizer, options, generator)
+        parts = module, batches, loss, optimizer, options, generator
+        with seeded(generator, device):
+            mean_loss = train_epoch(*parts)
         result = TrainingResult([mean_loss], [], "max_iter")
         moments = optimizer.state_dict()["state"]
         self._keep(goes_on, module, labelled, batches, result, moments)
@@ -270,7 +274,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         """Return the module to train, a copy: a fit that fails changes nothing."""
         if goes_on:
             return copy.deepcopy(self.module_)
-        module = self._make_module(measures, generator)
+        module = self._make_module(measures, labelled, generator)
         scale = float(np.sqrt(np.mean(labelled.w[labelled.train] ** 2)))
         if scale == 0:
             warnings.warn(

@@ -8,7 +8,7 @@ from ..ot import EntropicGromovWasserstein, GromovWasserstein
 from ..ot._ground_metric import is_euclidean
 from ..ot._pairwise import as_ground_truth
 from ._checks import check_widths
-from ._clouds import CloudEmbedder, effective_size, some_clouds
+from ._clouds import CloudEmbedder, effective_size, exceed_means, some_clouds
 
 _GROMOV = (GromovWasserstein, EntropicGromovWasserstein)
 _WIDTHS = (512, 512)
@@ -19,15 +19,16 @@ class WormholeEmbedder(CloudEmbedder):
 
     As the Wasserstein Wormhole [1]_, an encoder of weighted sets is trained on pairs
     whose distance is known, with a decoder beside it that gives clouds back. Minimised
-    is the mean, over pairs (x, x') and over measures x, of::
+    is the mean, over pairs (x, x') and over a few measures x of each batch, of::
 
         (|T(x) - T(x')| - W)^2 / s^2 + reconstruction_weight * S(x, G(T(x))) / r^2
 
     with the encoder T, the decoder G, the Sinkhorn divergence S, the mean square s^2 of
     W over the training pairs, and the mean squared distance r^2 of points to the mean
-    of their cloud. Embeddings come out in the unit of the data. Images are weighted
-    clouds of pixels. Fewer than a thousand measures, or distances wanted to more than
-    two digits, are served better by :func:`skwass.ot.pairwise_wasserstein`.
+    of their cloud (of all clouds, if the mean is not exact). Embeddings come out in the
+    unit of the data. Images are weighted clouds of pixels. Fewer than a thousand
+    measures, or distances wanted to more than two digits, are served better by
+    :func:`skwass.ot.pairwise_wasserstein`.
 
     Parameters
     ----------
@@ -47,7 +48,8 @@ class WormholeEmbedder(CloudEmbedder):
         and cost time in proportion.
     n_layers : int, default=None
         Learned layers on the points. None is 2, and 0 for `"deepsets"`, whose layers
-        see each point alone.
+        see each point alone. With 0 only the fixed coefficients are left, whatever the
+        architecture.
     width : int, default=64
         Features of a point in learned layers and in the decoder.
     n_heads : int, default=4
@@ -60,7 +62,9 @@ class WormholeEmbedder(CloudEmbedder):
         Whether the last d columns of an embedding are the mean of the measure, and the
         rest knows its centred copy alone. For W2, W^2 is the sum of both parts, so
         translates are at their true distance wherever they are. `"auto"`: for W2 with
-        the Euclidean ground metric in at most `n_components / 2` dimensions.
+        the Euclidean ground metric in at most `n_components / 2` dimensions. If
+        distances are given to `fit`, `ground_truth` should say of what kind they are;
+        where some are below those of the means, the mean is not exact.
     max_points : int, default=None
         In training, learned layers and decoder see at most so many points of a cloud,
         drawn anew at each step. :func:`skwass.measures.thin_clouds` makes smaller
@@ -190,7 +194,8 @@ class WormholeEmbedder(CloudEmbedder):
     :class:`sklearn.decomposition.PCA` on the stacked points, before clouds are built,
     is cheaper, and loses no more W2 than it loses variance. Arrays, also memory maps of
     shape (n_samples, m, d), stay where they are: fit and transform copy the clouds of
-    one batch at a time.
+    one batch at a time. What fit keeps in memory, on the device, are the coefficients
+    of all clouds: `2 n_frequencies + d` numbers each.
 
     Raises ValueError for empty clouds, clouds of several dimensions, negative weights,
     NaN or infinity, for a `width` that heads do not share evenly, and for an exact mean
@@ -331,7 +336,7 @@ class WormholeEmbedder(CloudEmbedder):
             return 0 if self.architecture == "deepsets" else 2
         return self.n_layers
 
-    def _settings(self, measures):
+    def _settings(self, measures, labelled):
         ground_truth = as_ground_truth(self.ground_truth)
         by_isometry = _is_gromov(ground_truth)
         if self.width % self.n_heads:
@@ -350,7 +355,7 @@ class WormholeEmbedder(CloudEmbedder):
             "n_components": self.n_components,
             "widths": _WIDTHS if self.widths is None else check_widths(self.widths, 0),
             "n_frequencies": self.n_frequencies,
-            "exact_mean": self._has_exact_mean(ground_truth, measures.dim),
+            "exact_mean": self._has_exact_mean(ground_truth, measures, labelled),
             "by_isometry": by_isometry,
             "n_layers": self._n_layers(),
             "width": self.width,
@@ -361,12 +366,14 @@ class WormholeEmbedder(CloudEmbedder):
             "n_decoder_layers": self.n_decoder_layers,
         }
 
-    def _has_exact_mean(self, ground_truth, dim):
-        """Return whether the last `dim` columns of an embedding are the mean."""
+    def _has_exact_mean(self, ground_truth, measures, labelled):
+        """Return whether the last d columns of an embedding are the mean."""
+        dim = measures.dim
         is_w2 = (
             not _is_gromov(ground_truth)
             and getattr(ground_truth, "p", None) == 2
             and is_euclidean(getattr(ground_truth, "ground_metric", None))
+            and exceed_means(labelled, measures)
         )
         if self.exact_mean == "auto":
             return is_w2 and 2 * dim <= self.n_components
@@ -374,8 +381,8 @@ class WormholeEmbedder(CloudEmbedder):
             raise ValueError(
                 f"Got exact_mean=True with ground_truth={self.ground_truth}, "
                 f"n_components={self.n_components} and points of dimension {dim}, "
-                "expected W2 with a Euclidean metric, which splits off the mean, and "
-                "more components than dimensions. Use 'auto'."
+                "expected distances W2 with a Euclidean metric, which are no less than "
+                "those of means, and more components than dimensions. Use 'auto'."
             )
         return self.exact_mean
 

@@ -52,10 +52,11 @@ def _draw_points(ax, points, is_image, limits, options):
 
 
 def common_limits(collections, grid_shape):
-    """Return least and largest coordinates, shape (2, d), or None for histograms."""
-    if collections[0].ndim == 1:
+    """Return least and largest coordinates of clouds, [2, d], or None without any."""
+    clouds = [measure for measure in collections if measure.ndim == 2]
+    if not clouds:
         return None
     if grid_shape is not None and len(grid_shape) == 2:
         return np.array([[0, 0], np.array(grid_shape) - 1], dtype=float)
-    points = np.concatenate(collections)
+    points = np.concatenate(clouds)
     return np.stack([points.min(axis=0), points.max(axis=0)])

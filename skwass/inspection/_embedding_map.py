@@ -54,8 +54,9 @@ class EmbeddingDisplay:
         y : array-like of shape (n_samples,), default=None
             Their classes.
         reducer : transformer, default=None
-            From embeddings to the plane, e.g. `TSNE()`; a copy is fitted. None takes
-            the two principal components, which keep distances best of all linear maps.
+            From embeddings to the plane, e.g. `TSNE()`; a copy is fitted, and its first
+            two columns drawn. None takes the two principal components, which keep
+            distances best of all linear maps.
         ax : matplotlib Axes, default=None
             Where to draw; a new figure if None.
 
@@ -65,11 +66,11 @@ class EmbeddingDisplay:
         """
         Z = np.asarray(estimator.transform(X))
         if reducer is None:
-            reducer = PCA(2)
+            reducer = PCA(2, svd_solver="full")  # the same picture each time
         if Z.shape[1] == 1:
             positions = np.column_stack([Z, np.zeros(len(Z))])
         else:
-            positions = np.asarray(clone(reducer).fit_transform(Z))
+            positions = np.asarray(clone(reducer).fit_transform(Z))[:, :2]
         return cls(positions, None if y is None else np.asarray(y)).plot(ax)
 
     def plot(self, ax=None):
@@ -88,6 +89,8 @@ class EmbeddingDisplay:
         (self.ax_,) = as_axes(
             self, None if ax is None else [ax], 1, "the map", figsize=(5, 4)
         )
+        import matplotlib.pyplot as plt
+
         self.figure_ = self.ax_.figure
         x, y = self.positions.T
         if self.y is None:
@@ -96,7 +99,7 @@ class EmbeddingDisplay:
             names = np.unique(self.y)
             for k, name in enumerate(names):
                 own = self.y == name
-                color = f"C{k}" if len(names) <= 10 else None
+                color = f"C{k}" if len(names) <= 10 else plt.cm.turbo(k / len(names))
                 self.ax_.scatter(x[own], y[own], s=8, color=color, label=str(name))
             self.ax_.legend(
                 frameon=False,

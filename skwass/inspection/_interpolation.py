@@ -1,6 +1,7 @@
 """GeodesicDisplay and BarycenterDisplay: what an embedding decodes to between data."""
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 
 from ..geometry import barycenter, geodesic
 from ..measures import as_measures, is_collection_of_clouds
@@ -189,7 +190,7 @@ class BarycenterDisplay:
         names, means, centers = np.unique(y), [], []
         for name in names:
             rows = np.flatnonzero(y == name)
-            members = [X[i] for i in rows] if isinstance(X, list) else X[rows]
+            members = _safe_indexing(X, rows)
             means.append(_superposition(members, estimator.grid_shape_))
             centers.append(barycenter(estimator, members))
         return cls(means, centers, names.tolist(), estimator.grid_shape_).plot(axes)
@@ -213,8 +214,7 @@ class BarycenterDisplay:
         axes = as_axes(self, axes, 2 * n, purpose, n_rows=2, figsize=size)
         self.axes_ = axes.reshape(2, n)
         self.figure_ = axes[0].figure
-        shown = [m for m in (*self.means, *self.barycenters) if m.ndim == 2]
-        limits = common_limits(shown, self.grid_shape) if shown else None
+        limits = common_limits([*self.means, *self.barycenters], self.grid_shape)
         for k, name in enumerate(self.names):
             above, below = self.axes_[:, k]
             faint = {"s": 1, "alpha": 0.3} if self.means[k].ndim == 2 else {}

@@ -5,8 +5,9 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ._collections import PointClouds
+from ._collections import Histograms, PointClouds
 from ._convert import as_measures
+from ._layout import is_collection_of_clouds
 
 
 @validate_params(
@@ -24,7 +25,7 @@ def thin_clouds(X, n_points):
     Parameters
     ----------
     X : collection of n_measures point clouds
-        As in :func:`as_measures`.
+        As in :func:`as_measures`, or :class:`Histograms`.
     n_points : int
         Points to keep, at most; clouds that have no more are kept as they are.
 
@@ -47,6 +48,11 @@ def thin_clouds(X, n_points):
     >>> points.ravel().tolist(), masses.tolist()
     ([4.5, 0.1], [0.5, 0.5])
     """
+    if not (isinstance(X, Histograms) or is_collection_of_clouds(X)):
+        raise ValueError(
+            f"Got X of type {type(X).__name__}, expected a collection of point clouds. "
+            "For images pass as_measures(X, grid_shape=...)."
+        )
     clouds = as_measures(X).to_clouds()
     pairs = [_thin(*clouds.measure(i), n_points) for i in range(len(clouds))]
     return PointClouds([x for x, _ in pairs], [a for _, a in pairs])

@@ -6,6 +6,7 @@ halves do not matter. They hold no weights: training applies them once to all da
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ LOWEST, HIGHEST = 0.4, 5.0
 # logarithmic scale: between the L2 norm on a line and the dual Sobolev norm, which
 # W2 is near (see SpectralInput). Between 1/2 and 1 it makes no difference on digits.
 SMOOTHNESS = 0.75
+# L of local distances over the largest that was seen.
+HEADROOM = 1.25
 # Directions in which points spread less than this share of their whole are flat.
 _FLAT = 1e-3
 
@@ -115,7 +118,8 @@ class LocalDistances(nn.Module):
     """A cloud of what each point sees: invariant under isometries, exactly.
 
     Point i becomes the cosine coefficients `sum_j a_j cos(pi k D_ij / L) / k` of its
-    distances to all points, k = 1 ... K: of its local distribution of distances. How
+    distances to all points, k = 1 ... K: of its local distribution of distances, where
+    what is farther than L counts as L. How
     far two clouds of these are apart is the third lower bound of Gromov-Wasserstein
     distance (Memoli 2011, definition 6.3), so they are what a network of it should see.
 
@@ -132,15 +136,19 @@ class LocalDistances(nn.Module):
         self.n_waves = n_waves
         self.register_buffer("length", torch.empty(()))
 
-    def fit(self, points: Tensor, masses: Tensor) -> None:
-        """Take the largest distance inside clouds: [B, n, d] and [B, n]."""
-        weighs = (masses > 0).to(points.dtype)
-        pairs = weighs[:, :, None] * weighs[:, None, :]
-        self.length.fill_(float((_inner(points) * pairs).max()) or 1.0)
+    def fit(self, clouds: Sequence[tuple[Tensor, Tensor]]) -> None:
+        """Take the largest distance inside clouds: [B, n, d] and [B, n] each."""
+        largest = 0.0
+        for points, masses in clouds:
+            weighs = (masses > 0).to(points.dtype)
+            pairs = weighs[:, :, None] * weighs[:, None, :]
+            largest = max(largest, float((_inner(points) * pairs).max()))
+        self.length.fill_(HEADROOM * largest or 1.0)
 
     def forward(self, points: Tensor, masses: Tensor) -> Tensor:
         """Return clouds in R^K: [B, n, d], [B, n] -> [B, n, K]."""
-        cosine = torch.cos(math.pi / self.length * _inner(points))  # [B, n, n]
+        share = (_inner(points) / self.length).clamp_max(1.0)  # [B, n, n]
+        cosine = torch.cos(math.pi * share)
         mass = masses[:, :, None]
         before, wave, parts = torch.ones_like(cosine), cosine, []
         for k in range(1, self.n_waves + 1):

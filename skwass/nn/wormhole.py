@@ -78,12 +78,11 @@ class CloudInput(nn.Module):
         """Take scales and frequencies from some clouds of training."""
         means = np.stack([a @ x for x, a in clouds])
         self.center.copy_(torch.from_numpy(means.mean(axis=0)))
-        few = [subsample(c, FIT_POINTS, generator) for c in clouds[:FIT_CLOUDS]]
+        few = clouds[:: -(-len(clouds) // FIT_CLOUDS)]
         self.token_center.zero_()
-        batches = self.batches(few)
+        batches = self.batches([subsample(c, FIT_POINTS, generator) for c in few])
         if self.local is not None:
-            widest = max(batches, key=lambda batch: float(batch.points.abs().max()))
-            self.local.fit(widest.points, widest.masses)
+            self.local.fit([(batch.points, batch.masses) for batch in batches])
             tokens = [(self.tokens(batch), batch.masses) for batch in batches]
             self.token_center.copy_(_pool(tokens).mean(dim=0))
         points = torch.cat([self.tokens(batch).flatten(0, 1) for batch in batches])
@@ -96,7 +95,8 @@ class CloudInput(nn.Module):
     ) -> list[CloudBatch]:
         """Return clouds in padded batches."""
         origin = self.center.double().cpu().numpy()
-        options = {"centred": self.exact_mean, "device": device}
+        centred = self.exact_mean or self.local is not None
+        options = {"centred": centred, "device": device}
         width = max(self.waves.frequencies.shape)
         return padded_batches(clouds, origin, width=width, **options)
 
@@ -126,8 +126,7 @@ class CloudInput(nn.Module):
         return torch.cat([rows, batch.means], dim=1) if self.exact_mean else rows
 
     def of_histograms(self, support: Tensor, masses: Tensor) -> Tensor:
-        """Return the same of masses [B, n] on one support [n, d]."""
-        support = support - self.center
+        """Return the same of masses [B, n] on support [n, d], relative to center."""
         means = masses @ support
         moved = means if self.exact_mean else None
         coefficients = self.waves.of_histograms(support, masses, moved)
@@ -199,9 +198,9 @@ class Wormhole(nn.Module):
         return self.encode(rows, batches) * self.scale
 
     def embed_histograms(self, support: Tensor, masses: Tensor) -> Tensor:
-        """Embed masses [B, n] on one support [n, d], without learned layers on points.
+        """Embed masses [B, n] on one support [n, d], relative to the center of all.
 
-        As `forward` does, by two matrix products.
+        As `forward` does, by two matrix products; without learned layers on points.
         """
         return (
             self.encode(self.inputs.of_histograms(support, masses), None) * self.scale
@@ -213,9 +212,10 @@ class Wormhole(nn.Module):
         return self.points is None and self.inputs.local is None
 
     def decode(self, z: Tensor) -> Tensor:
-        """Return points, in units of `scale`: [B, k] -> [B, m, d], around 0.
+        """Decode embeddings in units of `scale` into points: [B, k] -> [B, m, d].
 
-        With an exact mean, relative to it; otherwise to the center of all.
+        In the unit of the data; around 0 with an exact mean or up to isometry,
+        otherwise relative to the center of all.
         """
         return self.decoder(z[:, : z.shape[1] - self.n_exact])
 
@@ -316,8 +316,7 @@ class CloudData:
     reconstruction_weight : float
         Factor of the decoder's loss.
     reg : float
-        Regularisation of its Sinkhorn divergence, in units of the squared spread of
-        points in their cloud.
+        Regularisation of its Sinkhorn divergence, in the same unit.
     max_points : int or None
         Learned layers see at most so many points of a cloud, drawn at each step.
     generator : torch.Generator or None
@@ -343,9 +342,12 @@ class CloudData:
     ) -> Tensor:
         """Mean Sinkhorn divergence of clouds and their decoded points: [WW], alg. 1.
 
-        In units of the squared spread of points. Up to isometry, if embeddings are. Of
-        the measures, which are in random order, only the first `MAX_DECODED` count.
+        In units of the squared spread of what coefficients are of. Up to isometry, if
+        embeddings are. Of the measures, which are in random order, only the first
+        `MAX_DECODED` count.
         """
+        if self.reconstruction_weight == 0:  # a fit that goes on without
+            return torch.zeros((), device=z.device)
         z, measures = z[:MAX_DECODED], measures[:MAX_DECODED]
         points = model.decode(z)
         unit = float(model.inputs.waves.unit)

@@ -166,10 +166,11 @@ class GromovWasserstein(GroundTruth):
             if self.init != "product":
                 quantiles = left_quantiles(i), right_quantiles(j)
                 starts.append(_local_plan(quantiles[0], a, quantiles[1], b))
-            loss, converged[k] = min(
+            solutions = [
                 _solve(D_a / unit, a, D_b / unit, b, start, self.max_iter, self.tol)
                 for start in starts
-            )
+            ]
+            loss, converged[k] = min(solutions, key=lambda s: (s[0], not s[1]))
             w[k] = unit * loss**0.5
         return PairLabels(w, converged)
 

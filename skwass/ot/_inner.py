@@ -72,7 +72,7 @@ def local_quantiles(D, a):
     order = np.argsort(D, axis=1)
     below = np.cumsum(a[order], axis=1)
     levels = (np.arange(_N_LEVELS) + 0.5) / _N_LEVELS
-    # How many points lie below each level, for all rows at once.
-    ranks = (below[:, None, :] < levels[:, None] - 1e-12).sum(axis=2)
+    # How many points lie below each level.
+    ranks = np.stack([(below < level - 1e-12).sum(axis=1) for level in levels], axis=1)
     column = np.take_along_axis(order, ranks.clip(max=len(a) - 1), axis=1)
     return np.take_along_axis(D, column, axis=1)

@@ -1,0 +1,112 @@
+"""Displays of measures: what is drawn is what was computed."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from sklearn.decomposition import PCA
+
+from skwass import DeepWassersteinEmbedder, WormholeEmbedder
+from skwass.datasets import make_gaussian_clouds, make_translated
+from skwass.geometry import barycenter, geodesic
+from skwass.inspection import BarycenterDisplay, EmbeddingDisplay, GeodesicDisplay
+
+
+@pytest.fixture(autouse=True)
+def no_figures_left():
+    yield
+    plt.close("all")
+
+
+def small(dim=2, **parameters):
+    return WormholeEmbedder(
+        n_components=8, n_pairs=60, max_iter=1, widths=(16,), n_points=12, width=16,
+        reconstruction_weight=0.1, random_state=0, **parameters,
+    )  # fmt: skip
+
+
+def images():
+    return make_translated(30, grid_shape=(6, 6), random_state=0)[0]
+
+
+def points(dim):
+    return make_gaussian_clouds(30, n_points=9, dim=dim, random_state=0)[0]
+
+
+CASES = {
+    "images": (
+        DeepWassersteinEmbedder(
+            grid_shape=(6, 6), widths=(8,), n_pairs=60, max_iter=1, random_state=0
+        ),
+        images(),
+    ),
+    "images as clouds": (small(grid_shape=(6, 6)), images()),
+    "line": (small(), points(1)),
+    "plane": (small(), points(2)),
+    "space": (small(), points(3)),
+}
+
+
+@pytest.fixture(scope="module", params=CASES)
+def case(request):
+    embedder, X = CASES[request.param]
+    return embedder.fit(X), X
+
+
+def drawn_points(ax):
+    (collection,) = ax.collections
+    return np.asarray(collection.get_offsets())
+
+
+def test_geodesic(case):
+    embedder, X = case
+    display = GeodesicDisplay.from_estimator(embedder, X[:2], times=3)
+    path = geodesic(embedder, X[:2], times=3)
+    np.testing.assert_array_equal(display.path, path)
+    titles = [ax.get_title() for ax in display.axes_]
+    assert titles == ["start", "t = 0.00", "t = 0.50", "t = 1.00", "end"]
+    if path.ndim == 2:
+        image = display.axes_[2].images[0].get_array()
+        np.testing.assert_allclose(image, path[1].reshape(6, 6))
+    else:
+        found = drawn_points(display.axes_[2])
+        own = path[1][:, :2] if path.shape[2] > 1 else path[1][:, [0, 0]] * [1, 0]
+        expected = own[:, ::-1] if embedder.grid_shape_ else own
+        np.testing.assert_allclose(found, expected)
+    display.figure_.canvas.draw()
+    axes = plt.subplots(1, 5)[1]
+    assert display.plot(axes).axes_[0] is axes[0]
+    with pytest.raises(ValueError, match="Got axes of length 2, expected 5"):
+        display.plot(plt.subplots(1, 2)[1])
+
+
+def test_barycenters(case):
+    embedder, X = case
+    y = np.repeat(["a", "b"], 15)
+    display = BarycenterDisplay.from_estimator(embedder, X, y)
+    assert display.names == ["a", "b"]
+    np.testing.assert_allclose(display.barycenters[1], barycenter(embedder, X[15:]))
+    if isinstance(X, list):
+        np.testing.assert_array_equal(display.means[0], np.concatenate(X[:15]))
+    else:
+        expected = (X[:15] / X[:15].sum(axis=1, keepdims=True)).mean(axis=0)
+        np.testing.assert_allclose(display.means[0], expected)
+    assert [ax.get_title() for ax in display.axes_[0]] == ["a", "b"]
+    display.figure_.canvas.draw()
+    with pytest.raises(ValueError, match="Got y of length 2, expected 30"):
+        BarycenterDisplay.from_estimator(embedder, X, ["a", "b"])
+
+
+def test_maps(case):
+    embedder, X = case
+    Z = embedder.transform(X)
+    display = EmbeddingDisplay.from_estimator(embedder, X, np.arange(30) % 3)
+    np.testing.assert_allclose(display.positions, PCA(2).fit_transform(Z), atol=1e-4)
+    assert len(display.ax_.collections) == 3
+    labels = [text.get_text() for text in display.ax_.get_legend().get_texts()]
+    assert labels == ["0", "1", "2"]
+    reducer = PCA(3)
+    ax = plt.subplots()[1]
+    display = EmbeddingDisplay.from_estimator(embedder, X, reducer=reducer, ax=ax)
+    assert display.ax_ is ax
+    assert not hasattr(reducer, "components_")
+    display.figure_.canvas.draw()
