@@ -30,7 +30,7 @@ embedder = WormholeEmbedder(
     grid_shape=(8, 8),
     reconstruction_weight=0.1,
     n_points=40,
-    n_pairs=15_000,
+    n_pairs=8_000,
     n_jobs=2,
     random_state=0,
 ).fit(X_train)
@@ -75,7 +75,7 @@ def make_shape(kind, rng):
         points = rng.normal(size=(n, 3))
         order = np.inf if kind == "box" else 2
         points /= np.linalg.norm(points, ord=order, axis=1, keepdims=True)
-    return points * rng.uniform(0.6, 1.4, size=3) + rng.normal(scale=0.3, size=3)
+    return points * rng.uniform(0.8, 1.2, size=3) + rng.normal(scale=0.1, size=3)
 
 
 rng = np.random.default_rng(0)
@@ -83,7 +83,7 @@ kinds = rng.choice(["box", "ball", "ring"], size=700)
 shapes = [make_shape(kind, rng) for kind in kinds]
 train, test = shapes[:600], shapes[600:]
 embedder = WormholeEmbedder(
-    reconstruction_weight=0.1, n_points=120, n_pairs=6_000, n_jobs=2, random_state=0
+    reconstruction_weight=0.1, n_points=100, n_pairs=4_000, n_jobs=2, random_state=0
 ).fit(train)
 
 # %%
