@@ -1,5 +1,7 @@
 """Barycenters and geodesics are decoded means of embeddings."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -79,10 +81,20 @@ def test_bad_weights(weights, clouds):
         barycenter(embedder, X[:3], weights=weights)
 
 
+def test_pandas_out_changes_nothing(histograms):
+    embedder, X = histograms
+    expected = barycenter(embedder, X[:3]), geodesic(embedder, X[:2])
+    pickled = copy.deepcopy(embedder).set_output(transform="pandas")
+    np.testing.assert_array_equal(barycenter(pickled, X[:3]), expected[0])
+    np.testing.assert_array_equal(geodesic(pickled, X[:2]), expected[1])
+
+
 def test_bad_input(clouds):
     embedder, X = clouds
     with pytest.raises(ValueError, match="Got X with n_samples=3, expected two"):
         geodesic(embedder, X[:3])
+    with pytest.raises(ValueError, match="Got times=0, expected a positive number"):
+        geodesic(embedder, X[:2], times=0)
     without = WormholeEmbedder(n_pairs=50, max_iter=1).fit(X)
     with pytest.raises(AttributeError, match="reconstruction_weight > 0"):
         barycenter(without, X)

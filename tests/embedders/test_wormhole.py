@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 from scipy.stats import ortho_group
 from sklearn.model_selection import GridSearchCV
 
@@ -340,3 +341,59 @@ def test_padding_is_reported(clouds):
     embedder = small(max_iter=1).fit(clouds)
     assert 0 < embedder.padded_share_ < 0.2
     assert small(max_iter=1).fit([x[:1] for x, _ in clouds]).padded_share_ == 0
+
+
+def test_dropout_follows_the_random_state(clouds):
+    parameters = {"architecture": "transformer", "dropout": 0.3, "max_iter": 2}
+    state = torch.get_rng_state()
+    first, second = (
+        small(**parameters).fit(clouds).transform(clouds) for _ in range(2)
+    )
+    assert first.tobytes() == second.tobytes()
+    assert torch.equal(torch.get_rng_state(), state)
+    without = small(**{**parameters, "dropout": 0.0}).fit(clouds).transform(clouds)
+    assert not np.allclose(without, first)
+
+
+@pytest.mark.parametrize("ground_truth", ["exact", "gromov"])
+def test_far_from_the_origin_nothing_is_lost(ground_truth):
+    """Clouds, and histograms on a support, moved by a million of their widths."""
+    rng = np.random.default_rng(0)
+    support = rng.normal(size=(30, 2))
+    X = rng.uniform(size=(40, 30)) ** 4
+    distances = []
+    for shift in (0, 1e6):
+        embedder = small(support=support + shift, ground_truth=ground_truth, n_pairs=60)
+        distances.append(embedder.fit(X).pairwise_distances(X))
+        clouds = [(support + shift, row) for row in X]
+        embedder = small(ground_truth=ground_truth, n_pairs=60).fit(clouds)
+        distances.append(embedder.pairwise_distances(clouds))
+    unit = distances[0].mean()
+    for other in distances[1:]:
+        np.testing.assert_allclose(other, distances[0], atol=1e-3 * unit)
+
+
+def test_scales_come_from_all_over_the_data():
+    """Not from the first clouds: data are often sorted by class."""
+    rng = np.random.default_rng(0)
+    points = [np.zeros((1, 2)) for _ in range(300)]
+    spread = [rng.normal(scale=100.0, size=(9, 2)) for _ in range(300)]
+    embedder = small(max_iter=1, n_pairs=50).fit(points + spread)
+    assert float(embedder.module_.inputs.waves.unit) == pytest.approx(100, rel=0.1)
+
+
+def test_the_mean_is_not_exact_where_labels_are_below_it(clouds):
+    W = pairwise_wasserstein(clouds, ground_truth=GromovWasserstein(init="product"))
+    embedder = small(max_iter=1).fit(clouds, distances=W)
+    assert embedder.module_.n_exact == 0
+    with pytest.raises(ValueError, match="no less than those of means"):
+        small(exact_mean=True).fit(clouds, distances=W)
+    W = pairwise_wasserstein(clouds)
+    assert small(max_iter=1).fit(clouds, distances=W).module_.n_exact == 3
+
+
+def test_few_measures_are_all_for_training_in_the_batch(clouds):
+    embedder = small(labels="in_batch", block_size=50, n_pairs=10, max_iter=1)
+    embedder.fit(clouds[:30])
+    assert embedder.validation_scores_ == []
+    assert embedder.n_solves_ == N_SCALE_PAIRS + 1 + 30 * 29 // 2

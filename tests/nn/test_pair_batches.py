@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from skwass.nn.pairs import PairBatches
+from skwass.nn.pairs import FreshPairs, PairBatches
 
 CPU = torch.device("cpu")
 
@@ -127,3 +127,58 @@ def test_batches_are_put_on_the_device():
     batches, _ = make(device=torch.device("meta"))
     batch = next(batches.epoch(seeded()))
     assert {part.device.type for part in batch} == {"meta"}
+
+
+@pytest.mark.parametrize(("block", "batch_size"), [(5, 32), (5, 4), (12, 32)])
+def test_blocks_stay_whole(block, batch_size):
+    """A batch encodes each block of measures once, and no part of another."""
+    n_blocks = 17
+    pairs = torch.cat(
+        [torch.combinations(torch.arange(block) + block * k) for k in range(n_blocks)]
+    )
+    groups = torch.arange(n_blocks).repeat_interleave(len(pairs) // n_blocks)
+    shuffled = torch.randperm(len(pairs), generator=torch.Generator().manual_seed(0))
+    batches = PairBatches(
+        pairs[shuffled],
+        shuffled.float(),
+        batch_size,
+        torch.device("cpu"),
+        groups[shuffled],
+    )
+    seen = []
+    epoch = list(batches.epoch(torch.Generator().manual_seed(1)))
+    assert len(epoch) == len(batches)
+    for batch in epoch:
+        per_block = torch.bincount(batch.measures // block)
+        assert set(per_block.tolist()) <= {0, block}
+        assert len(batch.w) == (per_block > 0).sum() * len(pairs) // n_blocks
+        seen.append(batch.w)
+    assert torch.equal(torch.cat(seen).sort().values, torch.arange(len(pairs)).float())
+    again = next(batches.epoch(torch.Generator().manual_seed(2)))
+    assert not torch.equal(again.measures, epoch[0].measures)
+
+
+def test_fresh_pairs_are_all_pairs_of_new_measures():
+    asked = []
+
+    def label(numbers, pairs):
+        asked.append(numbers)
+        return (10 * numbers[pairs[:, 0]] + numbers[pairs[:, 1]]).float()
+
+    members = torch.tensor([2, 3, 5, 7, 11, 13])
+    batches = FreshPairs(members, label, 4, 3, torch.device("cpu"))
+    epoch = list(batches.epoch(torch.Generator().manual_seed(0)))
+    assert len(epoch) == len(batches) == 3
+    for batch, numbers in zip(epoch, asked, strict=True):
+        assert torch.equal(batch.measures, numbers)
+        assert set(numbers.tolist()) <= set(members.tolist())
+        assert len(set(numbers.tolist())) == 4
+        ends = torch.stack([batch.left, batch.right], dim=1)
+        assert len(torch.unique(ends, dim=0)) == 6
+        assert (batch.left != batch.right).all()
+        expected = 10 * numbers[batch.left] + numbers[batch.right]
+        assert torch.equal(batch.w, expected.float())
+        assert len(batch.decoded) == 2
+    assert not torch.equal(asked[0], asked[1])
+    few = FreshPairs(members[:3], label, 8, 1, torch.device("cpu"))
+    assert len(next(few.epoch(torch.Generator())).w) == 3
