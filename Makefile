@@ -35,6 +35,8 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/nearest_edm.py --data $(DATA)
 	$(BIN)/python benchmarks/kuratowski_mnist.py --data $(DATA)
 	$(BIN)/python benchmarks/kuratowski_mnist.py --data $(DATA) --labels 200000
+	$(BIN)/python benchmarks/wormhole.py --data $(DATA) --dataset mnist --labels 60000 --max-iter 20
+	$(BIN)/python benchmarks/wormhole.py --data $(DATA) --dataset modelnet --labels 12000
 
 clean:
 	rm -rf $(VENV) build dist doc/_build doc/auto_examples *.egg-info
