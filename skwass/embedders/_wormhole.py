@@ -208,7 +208,7 @@ class WormholeEmbedder(CloudEmbedder):
        Algorithm 1; there squared distances are regressed.
     .. [2] Zaheer, Kottur, Ravanbakhsh, Poczos, Salakhutdinov, Smola (2017). Deep Sets.
        NeurIPS.
-    .. [3] Lee, Lee, Kim, Kosiorek, Choi, Teh (2019). Set Transformer. ICML.
+    .. [3] Lee et al. (2019). Set Transformer. ICML.
 
     Examples
     --------
