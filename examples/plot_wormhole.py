@@ -10,6 +10,7 @@ embeddings is halfway on a Wasserstein geodesic.
 
 import numpy as np
 from sklearn.datasets import load_digits
+from sklearn.frozen import FrozenEstimator
 from sklearn.model_selection import train_test_split
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
@@ -35,7 +36,8 @@ embedder = WormholeEmbedder(
     random_state=0,
 ).fit(X_train)
 print(f"R2 of W between unseen digits: {embedder.score(X_test):.4f}")
-neighbors = make_pipeline(embedder, KNeighborsClassifier(5)).fit(X_train, y_train)
+frozen = FrozenEstimator(embedder)
+neighbors = make_pipeline(frozen, KNeighborsClassifier(5)).fit(X_train, y_train)
 print(f"accuracy of five neighbours: {neighbors.score(X_test, y_test):.3f}")
 
 # %%

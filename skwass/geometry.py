@@ -89,8 +89,8 @@ def geodesic(embedder, X, *, times=7):
     X : array-like of shape (2, n_features), or a collection of two point clouds
         Start and end.
     times : int or array-like of shape (n_times,), default=7
-        Where on the way, 0 the start and 1 the end; an integer is so many times, evenly
-        spaced, both ends among them.
+        Where on the way, 0 the start and 1 the end, beyond them further on; an integer
+        is so many times, evenly spaced, both ends among them.
 
     Returns
     -------

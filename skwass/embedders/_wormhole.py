@@ -64,11 +64,13 @@ class WormholeEmbedder(CloudEmbedder):
         translates are at their true distance wherever they are. `"auto"`: for W2 with
         the Euclidean ground metric in at most `n_components / 2` dimensions. If
         distances are given to `fit`, `ground_truth` should say of what kind they are;
-        where some are below those of the means, the mean is not exact.
+        where some are below those of the means, the mean is not exact. In more
+        dimensions `n_components=2 * d` makes it exact, often for the better.
     max_points : int, default=None
         In training, learned layers and decoder see at most so many points of a cloud,
-        drawn anew at each step. :func:`skwass.measures.thin_clouds` makes smaller
-        clouds once for all, labels included.
+        drawn anew at each step; without either it has no effect.
+        :func:`skwass.measures.thin_clouds` makes smaller clouds once for all, labels
+        included.
     grid_shape : tuple of int, default=None
         For images: the grid that the bins form, e.g. (28, 28); W is then in pixels. If
         None and `support` too, rows are histograms on a line.
@@ -180,6 +182,10 @@ class WormholeEmbedder(CloudEmbedder):
 
     Notes
     -----
+    `X` is a list of arrays of shape (n_i, d), a list of `(points, weights)` tuples, or
+    an array of shape (n_samples, m, d); one cloud is `[cloud]`. A matrix is read as
+    histograms, on a line unless `grid_shape` or `support` say where bins are.
+
     The order of points, a point in two halves and points without mass change an
     embedding by rounding alone, a few 1e-7 of its size. Different measures may share an
     embedding: it is trained for W between measures like those of `fit`; check others

@@ -13,8 +13,8 @@ class GeodesicDisplay:
     """Measures on the way from one to another.
 
     The given measures at both ends, and between them what the embedder decodes at even
-    times. Images are drawn as images; points in the plane, and of points in space the
-    third coordinate as colour.
+    times. Images are drawn as images; points in the plane of their first two
+    coordinates, without their weights, and the third, if any, as colour.
 
     Make it with :meth:`from_estimator`.
 
