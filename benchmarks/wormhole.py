@@ -28,6 +28,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from dwe_mnist import timed
 from scipy.stats import special_ortho_group
 from sklearn.neighbors import KNeighborsClassifier
 
@@ -85,13 +86,6 @@ class Stamped(io.TextIOBase):
         """Write a line, or the end of one."""
         stamp = "" if text == "\n" else f"{time.perf_counter() - self.start:7.1f} s  "
         return self.out.write(stamp + text)
-
-
-def timed(function, *args, **kwargs):
-    """Return what a call gives and the seconds that it took."""
-    start = time.perf_counter()
-    answer = function(*args, **kwargs)
-    return answer, time.perf_counter() - start
 
 
 def load(folder, dataset):

@@ -119,9 +119,9 @@ class LocalDistances(nn.Module):
 
     Point i becomes the cosine coefficients `sum_j a_j cos(pi k D_ij / L) / k` of its
     distances to all points, k = 1 ... K: of its local distribution of distances, where
-    what is farther than L counts as L. How
-    far two clouds of these are apart is the third lower bound of Gromov-Wasserstein
-    distance (Memoli 2011, definition 6.3), so they are what a network of it should see.
+    what is farther than L counts as L. How far two clouds of these are apart is the
+    third lower bound of Gromov-Wasserstein distance (Memoli 2011, definition 6.3), so
+    they are what a network of it should see.
 
     Parameters
     ----------
