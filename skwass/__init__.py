@@ -4,7 +4,11 @@ from . import datasets, geometry, inspection, manifold, measures, metrics, ot
 from ._version import __version__
 from .embedders import (
     DeepWassersteinEmbedder,
+    DiffusionEMDEmbedder,
+    GaussianEmbedder,
     KuratowskiEmbedder,
+    LinearOTEmbedder,
+    SlicedWassersteinEmbedder,
     WassersteinEmbedder,
     WormholeEmbedder,
 )
@@ -12,7 +16,11 @@ from .manifold import WassersteinMDS
 
 __all__ = [
     "DeepWassersteinEmbedder",
+    "DiffusionEMDEmbedder",
+    "GaussianEmbedder",
     "KuratowskiEmbedder",
+    "LinearOTEmbedder",
+    "SlicedWassersteinEmbedder",
     "WassersteinEmbedder",
     "WassersteinMDS",
     "WormholeEmbedder",

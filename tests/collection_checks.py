@@ -82,8 +82,16 @@ def check_cross_validation(estimator, X):
 
 
 def check_grid_search_in_processes(estimator, X):
+    # Its first parameter of the size of the embedding, or any.
+    names = [
+        "n_components",
+        "n_projections",
+        "n_nodes",
+        "n_score_pairs",
+    ]
+    name = next(name for name in names if name in estimator.get_params())
     search = GridSearchCV(
-        clone(estimator), {"n_components": [1, 2]}, cv=2, n_jobs=2, error_score="raise"
+        clone(estimator), {name: [2, 3]}, cv=2, n_jobs=2, error_score="raise"
     ).fit(X)
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 

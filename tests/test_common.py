@@ -9,7 +9,11 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 import skwass
 from skwass import (
     DeepWassersteinEmbedder,
+    DiffusionEMDEmbedder,
+    GaussianEmbedder,
     KuratowskiEmbedder,
+    LinearOTEmbedder,
+    SlicedWassersteinEmbedder,
     WassersteinEmbedder,
     WassersteinMDS,
     WormholeEmbedder,
@@ -20,6 +24,8 @@ ESTIMATORS = [
     DeepWassersteinEmbedder(
         max_iter=2, n_pairs=100, reconstruction_weight=0, early_stopping=False
     ),
+    DiffusionEMDEmbedder(),
+    GaussianEmbedder(),
     KuratowskiEmbedder(max_iter=2, n_pairs=100),
     KuratowskiEmbedder(
         max_iter=2,
@@ -29,6 +35,10 @@ ESTIMATORS = [
         n_nodes=3,
         early_stopping=False,
     ),
+    LinearOTEmbedder(),
+    LinearOTEmbedder(1, correction=True, reference="kmeans"),
+    SlicedWassersteinEmbedder(),
+    SlicedWassersteinEmbedder(scale=True),
     WassersteinMDS(),
     WassersteinMDS(2),
     WassersteinMDS(metric="exact"),
@@ -41,6 +51,12 @@ ESTIMATORS = [
 # Estimators of point clouds.
 _SMALL = WormholeEmbedder(max_iter=2, n_pairs=100, random_state=0)
 COLLECTORS = [
+    DiffusionEMDEmbedder(n_nodes=20, random_state=0),
+    GaussianEmbedder(),
+    LinearOTEmbedder(n_reference=8, random_state=0),
+    LinearOTEmbedder(4, correction=True, reference="kmeans", random_state=0),
+    SlicedWassersteinEmbedder(random_state=0),
+    SlicedWassersteinEmbedder(scale=True, random_state=0),
     WassersteinMDS(metric="exact"),
     WassersteinMDS(3, metric="exact"),
     _SMALL,

@@ -2,12 +2,20 @@
 
 from ._base import WassersteinEmbedder
 from ._deep import DeepWassersteinEmbedder
+from ._diffusion import DiffusionEMDEmbedder
+from ._gaussian import GaussianEmbedder
 from ._kuratowski import KuratowskiEmbedder
+from ._linear_ot import LinearOTEmbedder
+from ._sliced import SlicedWassersteinEmbedder
 from ._wormhole import WormholeEmbedder
 
 __all__ = [
     "DeepWassersteinEmbedder",
+    "DiffusionEMDEmbedder",
+    "GaussianEmbedder",
     "KuratowskiEmbedder",
+    "LinearOTEmbedder",
+    "SlicedWassersteinEmbedder",
     "WassersteinEmbedder",
     "WormholeEmbedder",
 ]

@@ -40,6 +40,16 @@ def fresh_random_state(random_state):
     return check_random_state(random_state)
 
 
+def refuse_one(measures):
+    """Return measures, unless there is only one."""
+    if len(measures) < 2:
+        raise ValueError(
+            "Got X with n_samples=1, expected at least two measures: one alone has no "
+            "distances to learn. Add measures."
+        )
+    return measures
+
+
 class WassersteinEmbedder(
     MeasureReaderMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -102,11 +112,9 @@ class WassersteinEmbedder(
         Computed by blocks; memory beyond the result is bounded.
         """
         check_is_fitted(self)
-        z_x = torch.from_numpy(self._embed(self._as_measures(X)))
-        z_y = None
-        if Y is not None:
-            z_y = torch.from_numpy(self._embed(self._as_measures(Y, "Y")))
-        return pairwise_distances(z_x, z_y, self._blocks(z_x), squared).numpy()
+        r_x = self._represent(self._as_measures(X))
+        r_y = None if Y is None else self._represent(self._as_measures(Y, "Y"))
+        return self._all_distances(r_x, r_y, squared)
 
     def score(self, X, y=None):
         """Return R2 of predicted against true distances W of pairs of `X`.
@@ -135,9 +143,24 @@ class WassersteinEmbedder(
         rng = fresh_random_state(self.random_state)
         pairs = sample_pairs(len(measures), self.n_score_pairs, rng)
         w, _ = label(self, measures, pairs)
-        z = torch.from_numpy(self._embed(measures)).double()
-        predicted = paired_distances(z[pairs[:, 0]], z[pairs[:, 1]], self._blocks(z))
-        return float(r2_score(w, predicted.numpy()))
+        predicted = self._paired_distances(self._represent(measures), pairs)
+        return float(r2_score(w, predicted))
+
+    def _represent(self, measures):
+        """Return what distances are computed from, one entry a measure."""
+        return self._embed(measures)
+
+    def _all_distances(self, r_x, r_y, squared):
+        """Return distances of all pairs, float32; with `r_y` None, of `r_x` itself."""
+        z_x = torch.from_numpy(r_x)
+        z_y = None if r_y is None else torch.from_numpy(r_y)
+        return pairwise_distances(z_x, z_y, self._blocks(z_x), squared).numpy()
+
+    def _paired_distances(self, r, pairs):
+        """Return distances of some pairs."""
+        z = torch.from_numpy(r).double()
+        z_a, z_b = z[pairs[:, 0]], z[pairs[:, 1]]
+        return paired_distances(z_a, z_b, self._blocks(z)).numpy()
 
     def _blocks(self, z):
         """Return the sizes of the blocks of z whose Euclidean distances add up."""

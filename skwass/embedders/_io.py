@@ -1,8 +1,8 @@
 """One file for a fitted embedder: arrays, and JSON in the header. No code in it.
 
 The format is safetensors. The header holds the name of the class, the parameters, what
-`fit` left besides weights, and the settings that the network was built with; reading
-builds the network anew and fills in weights, so a file from a stranger runs nothing.
+`fit` left besides weights, and the settings that a network, if any, was built with;
+reading builds it anew and fills in weights, so a file from a stranger runs nothing.
 """
 
 import json
@@ -14,22 +14,10 @@ from safetensors.torch import save_file
 from sklearn.utils.validation import check_is_fitted
 
 from .. import ot
-from ._base import OF_INPUT
 
 FORMAT = 2
 _WEIGHTS = "module"
 _SECTIONS = ("parameters", "attributes", "network")
-
-# Fitted attributes that a file keeps, besides weights.
-_SAVED = (
-    *OF_INPUT,
-    "n_iter_",
-    "n_pairs_",
-    "n_solves_",
-    "stopped_by_",
-    "loss_curve_",
-    "validation_scores_",
-)
 
 
 def _revived(attribute, value):
@@ -41,7 +29,11 @@ def _revived(attribute, value):
 
 
 class FileMixin:
-    """Saves and loads an embedder that has a `module_` and a class method `_build`."""
+    """Saves and loads an embedder.
+
+    It names in `_saved` the fitted attributes to keep: numbers, strings, arrays and
+    lists of them. If it has a `module_`, a class method `_build` makes another.
+    """
 
     def save(self, path):
         """Write the fitted embedder into one safetensors file.
@@ -64,10 +56,13 @@ class FileMixin:
         """
         check_is_fitted(self)
         parameters = {**self.get_params(deep=False), "memory": None}
-        attributes = {name: vars(self)[name] for name in _SAVED if name in vars(self)}
-        weights = self.module_.state_dict()
+        kept = [name for name in self._saved if name in vars(self)]
+        attributes = {name: vars(self)[name] for name in kept}
+        network, weights = {}, {}
+        if hasattr(self, "module_"):
+            network, weights = self.module_.settings, self.module_.state_dict()
         name = type(self).__name__
-        write(path, name, parameters, attributes, self.module_.settings, weights)
+        write(path, name, parameters, attributes, network, weights)
 
     @classmethod
     def load(cls, path):
@@ -95,13 +90,18 @@ class FileMixin:
                 f"{name}.load(path)."
             )
         embedder = cls(**parameters)
-        for attribute in _SAVED:
+        for attribute in cls._saved:
             if attribute in attributes:
                 value = attributes[attribute]
                 setattr(embedder, attribute, _revived(attribute, value))
-        embedder.module_ = cls._build(network, torch.Generator()).eval()
-        embedder.module_.load_state_dict(weights)
+        if network:
+            embedder.module_ = cls._build(network, torch.Generator()).eval()
+            embedder.module_.load_state_dict(weights)
+        embedder._reopen()
         return embedder
+
+    def _reopen(self):
+        """Make anew what is not in the file and follows from what is."""
 
 
 def write(path, estimator, parameters, attributes, network, weights):

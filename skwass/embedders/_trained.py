@@ -27,7 +27,7 @@ from ..nn.train import (
     train_epoch,
 )
 from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
-from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state
+from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
 from ._checks import to_tensor
 from ._io import FileMixin
 from ._labelling import BatchLabeller, obtain_labels
@@ -50,6 +50,16 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     `_make_module` and `_data`, and in `_regresses_squares` whether W^2 is learned or W.
     The module has a buffer `scale`, in units of which it is trained.
     """
+
+    _saved = (
+        *OF_INPUT,
+        "n_iter_",
+        "n_pairs_",
+        "n_solves_",
+        "stopped_by_",
+        "loss_curve_",
+        "validation_scores_",
+    )
 
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -231,12 +241,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
 
     def _check_several(self, X, goes_on):
         """Check measures to train on; a fit from scratch remembers their kind."""
-        measures = self._as_measures(X) if goes_on else self._read(X)
-        if len(measures) < 2:
-            raise ValueError(
-                "Got X with n_samples=1, expected at least two measures: one alone has "
-                "no distances to learn. Add measures."
-            )
+        measures = refuse_one(self._as_measures(X) if goes_on else self._read(X))
         if not goes_on:
             self._remember(X, measures)
         return measures

@@ -1,0 +1,327 @@
+"""Linear optimal transport: maps from one reference measure to all others."""
+
+from numbers import Integral
+
+import numpy as np
+from sklearn.decomposition import PCA
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.validation import check_array, check_is_fitted
+
+from ..ot._maps import transport_maps
+from ._correction import fit_quadratic_form, n_corrected, root
+from ._reference import make_reference, settle_solver
+from ._training_free import ScaledEmbedder, fit_scale
+
+# Maps that are held at a time.
+_N_EMBEDDED = 4_096
+_N_PAIRS, _N_CORRECTION_PAIRS = 500, 20_000
+
+
+class LinearOTEmbedder(ScaledEmbedder):
+    """Embed measures by the optimal maps from one reference, so that distance is W2.
+
+    Linear optimal transport [1]_. With a reference of points r_k and weights s_k, and
+    T(r_k) the mean of where an optimal plan sends the mass of r_k, two measures are at
+    the distance::
+
+        |z - z'|^2 = sum_k s_k |T(r_k) - T'(r_k)|^2
+
+    One exact solve a measure, none a pair. Nothing is trained, and accuracy is that of
+    embedders that were, so try it first; they are a hundred times as fast in
+    `transform`. The mean of a measure is kept exactly: with `n_components=None`
+    translates are at their true distance.
+
+    Parameters
+    ----------
+    n_components : int, default=None
+        Columns of the embedding, by PCA of the maps of training measures, at least 1.
+        None keeps all, `(n_reference + 1) * d`, the last d of which are the mean.
+    n_reference : int, default=128
+        Points of the reference, at least 1. More make the distance larger and, slowly,
+        better correlated, and cost time in proportion. With at least as many points as
+        the measures, the distance is hardly ever below W2.
+    reference : {"barycenter", "kmeans"}, array-like or tuple, default="barycenter"
+        `"kmeans"`: centers of the points of some centred training measures, weighted by
+        their clusters. `"barycenter"`: from those with equal weights, three rounds
+        towards a free-support barycenter [2]_, 120 solves; better. Or points of shape
+        (n_reference, d), or a tuple `(points, weights)`.
+    scale : bool, default=True
+        Whether to multiply the part without the mean by one number, fitted to distances
+        of `n_pairs` pairs: a detour through the reference overestimates.
+    correction : bool, default=False
+        Whether to fit more than one number: the positive semidefinite form of leading
+        components of the maps (64 at most, fewer with few pairs) that is nearest to
+        given or solved distances, and the scale of the rest. Takes a third off the
+        error.
+    n_maps : int, default=10_000
+        Training measures, at most, that PCA and correction see, at least 2. Each costs
+        a solve in `fit`. Without either, only those of the `n_pairs` pairs do.
+    n_pairs : int or "auto", default="auto"
+        Pairs whose distances are solved in `fit`; `"auto"` is 500 for the scale, 20,000
+        for the correction.
+    grid_shape : tuple of int, default=None
+        For images: the grid that the bins form, e.g. (28, 28); W is then in pixels. If
+        None and `support` too, rows are histograms on a line.
+    support : array-like of shape (n_features, d), default=None
+        For histograms: positions of bins that form no grid.
+    ground_truth : {"exact", "sinkhorn"} or object, default="exact"
+        What solves maps and distances: a W2 of :mod:`skwass.ot` with the Euclidean
+        metric. `SinkhornDivergence(device="cuda")` solves batches on a GPU.
+    n_score_pairs : int, default=1_000
+        Pairs that `score` labels.
+    memory : str or object with the joblib.Memory interface, default=None
+        Keeps distances of pairs (not maps), if `random_state` is an integer.
+    n_jobs : int, default=None
+        Threads that solve, in `transform` too.
+    random_state : int, RandomState instance or None, default=None
+        Reference, choice of maps and pairs.
+
+    Attributes
+    ----------
+    reference_points_ : ndarray of shape (n_points, d)
+        Points of the reference, fewer than `n_reference` where the data have fewer.
+    reference_weights_ : ndarray of shape (n_points,)
+        Their weights, of sum 1.
+    scale_ : float
+        Factor of what is neither mean nor corrected.
+    n_pairs_ : int
+        Pairs that scale and correction were fitted to.
+    n_solves_ : int
+        Solves of `fit` that were not in `memory`: reference, maps and pairs.
+    solver_ : GroundTruth
+        What solves maps; what is relative to the data is settled.
+    n_features_in_ : int
+        Dimension of the points of clouds; number of bins of histograms.
+    support_ : ndarray of shape (`n_features_in_`, d) or None
+        Positions of the bins of histograms.
+    grid_shape_ : tuple of int or None
+        The grid that they form, if any.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the bins, if `X` has any.
+
+    Notes
+    -----
+    `X` is a matrix of histograms, or a collection of clouds as for
+    :class:`WormholeEmbedder`. `inverse_transform` gives clouds of as many points as the
+    reference, so barycenters and geodesics need no decoder.
+
+    Unscaled, the distance is the length of one coupling of both measures, where each
+    is replaced by its means T(r_k): an upper bound of the W2 of those. It is exact on a
+    line, up to those means, and for measures that are translates or scaled copies.
+
+    Where an optimal plan is not unique, the map depends on the order of points. Raises
+    ValueError for a distance that is no Euclidean W2, a reference of another dimension,
+    and more components than there are.
+
+    References
+    ----------
+    .. [1] Wang, Slepcev, Basu, Ozolek, Rohde (2013). A linear optimal transportation
+       framework for quantifying and visualizing variations in sets of images. IJCV
+       101(2).
+    .. [2] Cuturi, Doucet (2014). Fast computation of Wasserstein barycenters. ICML,
+       algorithm 2.
+
+    Examples
+    --------
+    >>> from skwass import LinearOTEmbedder
+    >>> from skwass.datasets import make_gaussian_clouds
+    >>> clouds, W = make_gaussian_clouds(40, random_state=0)
+    >>> embedder = LinearOTEmbedder(n_reference=32, random_state=0).fit(clouds)
+    >>> embedder.transform(clouds).shape
+    (40, 66)
+    >>> embedder.score(clouds) > 0.99
+    True
+    """
+
+    _parameter_constraints = {
+        **ScaledEmbedder._parameter_constraints,
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "n_reference": [Interval(Integral, 1, None, closed="left")],
+        "reference": [StrOptions({"barycenter", "kmeans"}), "array-like"],
+        "correction": ["boolean"],
+        "n_maps": [Interval(Integral, 2, None, closed="left")],
+        "n_pairs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+    }
+    _saved = (
+        *ScaledEmbedder._saved,
+        "reference_points_",
+        "reference_weights_",
+        "solver_",
+        "_offset",
+        "_axes",
+        "_factor",
+        "_center",
+        "_components",
+    )
+
+    def __init__(
+        self,
+        n_components=None,
+        *,
+        n_reference=128,
+        reference="barycenter",
+        scale=True,
+        correction=False,
+        n_maps=10_000,
+        n_pairs="auto",
+        grid_shape=None,
+        support=None,
+        ground_truth="exact",
+        n_score_pairs=1_000,
+        memory=None,
+        n_jobs=None,
+        random_state=None,
+    ):
+        self.n_components = n_components
+        self.n_reference = n_reference
+        self.reference = reference
+        self.scale = scale
+        self.correction = correction
+        self.n_maps = n_maps
+        self.n_pairs = n_pairs
+        self.grid_shape = grid_shape
+        self.support = support
+        self.ground_truth = ground_truth
+        self.n_score_pairs = n_score_pairs
+        self.memory = memory
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def inverse_transform(self, X):
+        """Turn embeddings into point clouds: the reference, moved.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_out)
+            Embeddings, or means of embeddings: a mean decodes to an approximate
+            Wasserstein barycenter, a point between two to one on their geodesic.
+
+        Returns
+        -------
+        clouds : ndarray of shape (n_samples, n_points, d), float64
+            Points of equal weights, in the unit of the data; if the reference has
+            weights, a list of n_samples tuples `(points, weights)`.
+        """
+        check_is_fitted(self)
+        X = check_array(X, dtype=np.float64, input_name="X")
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"Got X with {X.shape[1]} columns, expected {self._n_features_out}. "
+                "Pass rows of what transform gives."
+            )
+        if len(self._components):
+            X = X @ self._components + self._center
+        points, weights = self.reference_points_, self.reference_weights_
+        rest, means = np.split(X, [points.size], axis=1)
+        leading = rest @ self._axes
+        rest = rest - leading @ self._axes.T
+        rest = rest / self.scale_ if self.scale_ > 0 else np.zeros_like(rest)
+        shapes = rest + leading @ np.linalg.pinv(self._factor) @ self._axes.T
+        moves = (shapes + self._offset).reshape(-1, *points.shape)
+        clouds = points + moves / np.sqrt(weights)[:, None] + means[:, None]
+        if np.ptp(weights) > 1e-12:
+            return [(cloud, weights.copy()) for cloud in clouds]
+        return clouds
+
+    def _embed(self, measures):
+        parts = []
+        for start in range(0, len(measures), _N_EMBEDDED):
+            some = measures[start : start + _N_EMBEDDED]
+            reference = self.reference_points_, self.reference_weights_
+            moves = transport_maps(*reference, some, self.solver_, self.n_jobs)
+            shapes, means = _split(moves, self.reference_weights_)
+            shapes = _apply(shapes, self._offset, self._axes, self._factor, self.scale_)
+            Z = np.hstack([shapes, means])
+            if len(self._components):
+                Z = (Z - self._center) @ self._components.T
+            parts.append(Z.astype(np.float32))
+        return np.concatenate(parts)
+
+    def _fit(self, measures, pairs, distances, rng):
+        solver = settle_solver(self.ground_truth, measures)
+        points, weights, n_solves = make_reference(
+            self.reference, self.n_reference, measures, solver, rng, self.n_jobs
+        )
+        needs_maps = self.correction or self.n_components is not None
+        members = np.sort(rng.permutation(len(measures))[: self.n_maps])
+        n_pairs = self.n_pairs
+        if n_pairs == "auto":
+            n_pairs = _N_CORRECTION_PAIRS if self.correction else _N_PAIRS
+        pairs, w, n_solved = self._label(
+            measures, pairs, distances, rng, n_pairs, members
+        )
+        rows = np.union1d(members, pairs) if needs_maps else np.unique(pairs)
+        moves = transport_maps(points, weights, measures[rows], solver, self.n_jobs)
+        shapes, means = _split(moves, weights)
+        ends = np.searchsorted(rows, pairs)
+        linear = self._fit_linear(shapes, means, ends, w)
+        center, components = np.empty(0), np.empty((0, 0))
+        n_features = points.size + points.shape[1]
+        if self.n_components is not None:
+            Z = np.hstack([_apply(shapes, *linear), means])
+            center, components = self._fit_components(Z, rng)
+            n_features = len(components)
+        return {
+            "reference_points_": points,
+            "reference_weights_": weights,
+            "solver_": solver,
+            "n_pairs_": len(pairs),
+            "n_solves_": n_solves + n_solved + len(rows),
+            **dict(zip(("_offset", "_axes", "_factor", "scale_"), linear, strict=True)),
+            "_center": center,
+            "_components": components,
+            "_n_features_out": n_features,
+        }
+
+    def _needs_labels(self):
+        return self.scale or self.correction
+
+    def _fit_linear(self, shapes, means, ends, w):
+        """Return offset, axes, their factor, and the scale of all the rest."""
+        offset, axes = np.zeros(shapes.shape[1]), np.empty((shapes.shape[1], 0))
+        factor, scale = np.empty((0, 0)), 1.0
+        left, right = ends.T
+        known = np.square(means[left] - means[right]).sum(axis=1)
+        gaps = shapes[left] - shapes[right]
+        total = np.square(gaps).sum(axis=1)
+        if self._needs_labels():
+            scale = fit_scale(total, w, known)
+        differ = w > 0
+        if self.correction and differ.any() and shapes.any():
+            k = n_corrected(np.count_nonzero(differ), min(shapes.shape))
+            offset = shapes.mean(axis=0)
+            axes = PCA(k, random_state=0).fit(shapes).components_.T
+            x = gaps[differ] @ axes
+            rest = np.maximum(total[differ] - np.square(x).sum(axis=1), 0)
+            target = w[differ] ** 2 - known[differ]
+            M, scale_sq = fit_quadratic_form(x, rest, target, w[differ], scale**2)
+            factor, scale = root(M), scale_sq**0.5
+        return offset, axes, factor, scale
+
+    def _fit_components(self, Z, rng):
+        if self.n_components > min(Z.shape):
+            raise ValueError(
+                f"Got n_components={self.n_components}, expected at most "
+                f"{min(Z.shape)}: {len(Z)} training measures with {Z.shape[1]} numbers "
+                "each have no more. Lower it, or raise n_maps or n_reference."
+            )
+        pca = PCA(self.n_components, random_state=rng.randint(2**31 - 1)).fit(Z)
+        return pca.mean_, pca.components_
+
+
+def _split(moves, weights):
+    """Split maps into what is left of them about their mean, and the mean.
+
+    Shapes are in units in which their Euclidean distance is that of the maps:
+    [n, K, d] -> [n, K d], [n, d].
+    """
+    means = weights @ moves
+    shapes = (moves - means[:, None]) * np.sqrt(weights)[:, None]
+    return shapes.reshape(len(moves), -1), means
+
+
+def _apply(shapes, offset, axes, factor, scale):
+    """Multiply by `factor` along the axes and by `scale` across them."""
+    centred = shapes - offset
+    change = factor - scale * np.eye(len(factor))
+    return scale * centred + centred @ axes @ change @ axes.T

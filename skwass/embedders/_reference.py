@@ -1,0 +1,100 @@
+"""The reference measure of linear optimal transport, and what solves its maps."""
+
+import numpy as np
+from sklearn.cluster import KMeans
+
+from ..measures import as_measures
+from ..ot import EntropicWasserstein, ExactWasserstein, SinkhornDivergence
+from ..ot._ground_metric import evenly, is_euclidean
+from ..ot._maps import transport_maps
+from ..ot._pairwise import as_ground_truth
+from ._training_free import support_of
+
+# Measures and points that k-means gets, and measures and rounds of the barycenter: more
+# changed the correlation with W in the fourth digit.
+_N_POOLED, _N_POINTS, _N_AVERAGED, _N_ROUNDS = 300, 30_000, 40, 3
+# Measures that a ground truth takes its scale from.
+_N_SCALE = 64
+
+
+def settle_solver(ground_truth, measures):
+    """Return what solves maps, with its scale, if it has one, settled on measures."""
+    truth = as_ground_truth(ground_truth)
+    if not (
+        isinstance(truth, ExactWasserstein | SinkhornDivergence | EntropicWasserstein)
+        and truth.p == 2
+        and is_euclidean(truth.ground_metric)
+    ):
+        raise ValueError(
+            f"Got ground_truth={ground_truth}, expected 'exact', 'sinkhorn' or an "
+            "object of skwass.ot with p=2 and the Euclidean metric, whose plans are "
+            "maps. Use another embedder for other distances."
+        )
+    some = measures[evenly(len(measures), _N_SCALE)].to_clouds()
+    return truth._prepare(some, some)[2]
+
+
+def make_reference(reference, n_points, measures, solver, rng, n_jobs):
+    """Return the points and weights of a reference, and how many solves it took.
+
+    Parameters
+    ----------
+    reference : {"barycenter", "kmeans"}, array-like or tuple
+        Given by the user.
+    n_points : int
+        Wanted points, where it is a name.
+    measures : Histograms or PointClouds
+        Training data.
+    solver : GroundTruth
+        Solves maps.
+    rng : numpy.random.RandomState
+        Draws.
+    n_jobs : int or None
+        Workers.
+    """
+    if not isinstance(reference, str):
+        return *_check_reference(reference, measures.dim), 0
+    some = measures[np.sort(rng.permutation(len(measures))[:_N_POOLED])]
+    points, weights = _centers(some.to_clouds(), n_points, rng)
+    if reference == "kmeans":
+        return points, weights, 0
+    some = some[:_N_AVERAGED]
+    weights = np.full(len(points), 1 / len(points))
+    for _ in range(_N_ROUNDS):
+        # Each point goes to the mean of where the maps send it.
+        moves = transport_maps(points, weights, some, solver, n_jobs)
+        points = points + moves.mean(axis=0)
+    return points, weights, _N_ROUNDS * len(some)
+
+
+def _check_reference(reference, dim):
+    measure = as_measures([reference], input_name="reference")
+    if measure.dim != dim:
+        raise ValueError(
+            f"Got reference of dimension {measure.dim}, expected {dim} as of X. Give "
+            "points of the space of X; for images their rows and columns, in pixels."
+        )
+    points, weights = measure.measure(0)
+    return points.astype(np.float64), weights
+
+
+def _centers(clouds, n_points, rng):
+    """Return centers of the points of centred clouds, about the mean of all."""
+    points, masses = support_of(clouds)
+    means = np.array([a @ x for x, a in map(clouds.measure, range(len(clouds)))])
+    center = means.mean(axis=0)
+    sizes = [len(a) for a in clouds.masses]
+    points = points - np.repeat(means - center, sizes, axis=0)
+    # Sorted and merged: neither order nor points in two halves change the reference.
+    points, owners = np.unique(points, axis=0, return_inverse=True)
+    weights = np.bincount(owners.ravel(), masses)
+    if len(points) > _N_POINTS:
+        kept = rng.choice(len(points), _N_POINTS, replace=False, p=weights)
+        points, weights = points[kept], np.ones(_N_POINTS)
+    if len(points) > n_points:
+        clusters = KMeans(n_points, random_state=rng.randint(2**31 - 1))
+        clusters.fit(points, sample_weight=weights)
+        weights = np.bincount(clusters.labels_, weights, minlength=n_points)
+        points = clusters.cluster_centers_
+    occupied = weights > 0
+    return points[occupied], weights[occupied] / weights.sum()

@@ -1,0 +1,177 @@
+"""What embedders have in common that train no network."""
+
+import warnings
+from abc import abstractmethod
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.utils._param_validation import HasMethods, Interval
+
+from ..measures import Histograms
+from ..ot import sample_pairs
+from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
+from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
+from ._io import FileMixin
+from ._labelling import check_labels, label
+
+
+class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
+    """Base class of embedders by a formula, with at most a few numbers to fit.
+
+    A subclass computes in `_fit` what it needs of measures, and returns it as a dict of
+    fitted attributes, which are named in `_saved`.
+    """
+
+    _parameter_constraints = {
+        "grid_shape": ["array-like", Integral, None],
+        "support": ["array-like", None],
+        "ground_truth": GROUND_TRUTH_CONSTRAINT,
+        "n_score_pairs": [Interval(Integral, 1, None, closed="left")],
+        "memory": [str, HasMethods(["cache"]), None],
+        "n_jobs": [Integral, None],
+        "random_state": ["random_state"],
+    }
+    _saved = (*OF_INPUT, "_n_features_out")
+
+    @abstractmethod
+    def _fit(self, measures, pairs, distances, rng):
+        """Return fitted attributes; pairs and distances are as the user gave them."""
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None):
+        """Learn what the embedding needs of measures.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or a collection of clouds
+            Measures, at least two.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        return self._fit_whole(X, None, None)
+
+    def _fit_whole(self, X, pairs, distances):
+        measures = refuse_one(self._read(X))
+        rng = fresh_random_state(self.random_state)
+        fitted = self._fit(measures, pairs, distances, rng)
+        # Last, so that a fit that fails changes nothing.
+        self._remember(X, measures)
+        vars(self).update(fitted)
+        return self
+
+    def __sklearn_is_fitted__(self):
+        return "_n_features_out" in vars(self)
+
+
+class ScaledEmbedder(TrainingFreeEmbedder):
+    """Base class of training-free embedders whose unit is fitted to a few distances.
+
+    It has the parameters `scale` and `n_pairs`.
+    """
+
+    _parameter_constraints = {
+        **TrainingFreeEmbedder._parameter_constraints,
+        "scale": ["boolean"],
+        "n_pairs": [Interval(Integral, 1, None, closed="left")],
+    }
+    _saved = (*TrainingFreeEmbedder._saved, "scale_", "n_pairs_", "n_solves_")
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X, y=None, *, pairs=None, distances=None):
+        """Learn what the embedding needs of measures, and its unit.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features), or a collection of clouds
+            Measures, at least two.
+        y : None
+            Ignored.
+        pairs : array-like of int of shape (n_pairs, 2), default=None
+            Rows of `X` whose distances are known. If None and `distances` too, pairs
+            are drawn and labelled by `ground_truth`, if there is anything to fit.
+        distances : array-like of shape (n_pairs,), default=None
+            W of `pairs`, not squared; or of all pairs, as a matrix of shape
+            (n_samples, n_samples), with `pairs` None.
+
+        Returns
+        -------
+        self : object
+            Fitted estimator.
+        """
+        return self._fit_whole(X, pairs, distances)
+
+    def _needs_labels(self):
+        """Whether there is anything to fit to distances."""
+        return self.scale
+
+    def _label(self, measures, pairs, distances, rng, n_pairs, members=None):
+        """Return pairs of different measures, W, and how many had to be solved.
+
+        Pairs given by the user, or drawn among `members`; none, if none are needed.
+        """
+        is_given = pairs is not None or distances is not None
+        if not self._needs_labels():
+            if is_given:
+                raise ValueError(
+                    "Got distances with scale=False, expected none: there is nothing "
+                    "to fit to them. Set scale=True."
+                )
+            return np.empty((0, 2), dtype=int), np.empty(0), 0
+        if is_given:
+            pairs, w = check_labels(pairs, distances, len(measures))
+            return pairs, w, 0
+        members = np.arange(len(measures)) if members is None else members
+        pairs = members[sample_pairs(len(members), n_pairs, rng)]
+        w, n_solves = label(self, measures, pairs)
+        return pairs, w, n_solves
+
+
+def fit_scale(predicted_sq, w, known_sq=0.0):
+    """Return c >= 0 such that `known_sq + c^2 predicted_sq` is nearest to `w^2`.
+
+    Errors are relative, so to first order those of W are equally weighed. Equal
+    measures say nothing; if all are, c is 1.
+
+    Parameters
+    ----------
+    predicted_sq, known_sq, w : ndarray of shape (n_pairs,)
+        Squared distances to scale, the part that is exact, and the true distances.
+    """
+    differ = w > 0
+    x = (predicted_sq[differ]) / w[differ]
+    y = ((w**2 - known_sq)[differ]) / w[differ]
+    if not x.any():
+        return 1.0
+    c_sq = float(x @ y / (x @ x))
+    if c_sq <= 0:
+        warnings.warn(
+            "Distances are no larger than those of means: the embedding keeps nothing "
+            "else. Give distances W2 in the unit of X, or set scale=False.",
+            UserWarning,
+            stacklevel=5,
+        )
+    return max(c_sq, 0.0) ** 0.5
+
+
+def support_of(measures):
+    """Return all points of a collection, stacked, and their masses, of sum 1 in all."""
+    if isinstance(measures, Histograms):
+        mass = measures.masses.sum(axis=0)
+        used = mass > 0
+        return measures.support[used], mass[used] / len(measures)
+    points = np.concatenate(measures.points).astype(np.float64)
+    return points, np.concatenate(measures.masses) / len(measures)
+
+
+def center_of(measures):
+    """Return the mean of the means of measures."""
+    if isinstance(measures, Histograms):
+        return measures.masses.mean(axis=0) @ measures.support
+    clouds = zip(measures.masses, measures.points, strict=True)
+    return np.mean([a @ x for a, x in clouds], axis=0, dtype=np.float64)

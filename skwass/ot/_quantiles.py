@@ -1,0 +1,125 @@
+"""Quantile functions of measures on lines, many at a time."""
+
+import numpy as np
+import torch
+from torch.nn.functional import pad
+
+from ..measures import Histograms
+from ._batches import pad_masses, pad_points
+
+# Entries of a tensor of projected points: 8 MB in float64.
+_MAX_ENTRIES = 2**20
+
+
+def draw_directions(dim, n_projections, rng):
+    """Return directions: the axes, then random orthonormal bases.
+
+    Parameters
+    ----------
+    dim : int
+        Dimension of the space.
+    n_projections : int
+        How many; on a line one is all there is. The last basis may be incomplete.
+    rng : numpy.random.RandomState
+        Draws.
+
+    Returns
+    -------
+    directions : ndarray of shape (dim, n_directions)
+    """
+    n_projections = 1 if dim == 1 else n_projections
+    bases = [np.eye(dim)]
+    while len(bases) * dim < n_projections:
+        bases.append(np.linalg.qr(rng.normal(size=(dim, dim)))[0])
+    return np.hstack(bases)[:, :n_projections]
+
+
+def quantile_cells(z, a, n_quantiles):
+    """Average quantile functions over cells of equal probability.
+
+    Parameters
+    ----------
+    z : Tensor of shape (B, L, n)
+        Positions, ascending.
+    a : Tensor of shape (B, L, n)
+        Their masses, of sum 1; positions without mass change nothing.
+    n_quantiles : int
+        Cells, Q.
+
+    Returns
+    -------
+    cells : Tensor of shape (B, L, Q)
+    """
+    # The integral of the quantile function from 0 to c is linear between atoms.
+    c, integral = pad(a.cumsum(-1), (1, 0)), pad((a * z).cumsum(-1), (1, 0))
+    steps = torch.arange(1, n_quantiles, dtype=z.dtype, device=z.device)
+    levels = (steps / n_quantiles).expand(*a.shape[:2], -1).contiguous()
+    k = torch.searchsorted(c[..., 1:].contiguous(), levels)
+    k.clamp_(max=a.shape[-1] - 1)  # the last sum may round below 1
+    inner = (levels - c.gather(-1, k)) * z.expand_as(a).gather(-1, k)
+    inner += integral.gather(-1, k)
+    upto = torch.cat([integral[..., :1], inner, integral[..., -1:]], dim=-1)
+    return upto.diff(dim=-1) * n_quantiles
+
+
+def centred_cells(measures, directions, n_quantiles, origin):
+    """Return means of measures, and quantile cells of their centred copies.
+
+    Parameters
+    ----------
+    measures : Histograms or PointClouds
+        Measures, n of them.
+    directions : ndarray of shape (d, L)
+        Unit vectors to project on.
+    n_quantiles : int
+        Cells, Q.
+    origin : ndarray of shape (d,)
+        What means are relative to.
+
+    Returns
+    -------
+    means : ndarray of shape (n, d)
+    cells : ndarray of shape (n, L, Q)
+    """
+    n, (dim, n_lines) = len(measures), directions.shape
+    means, cells = np.empty((n, dim)), np.empty((n, n_lines, n_quantiles))
+    directions = torch.from_numpy(directions)
+    batches = _of_histograms if isinstance(measures, Histograms) else _of_clouds
+    for rows, means_of, z, a in batches(measures, directions, origin):
+        means[rows] = means_of
+        found = quantile_cells(z, a, n_quantiles)
+        cells[rows] = found - (means_of @ directions)[..., None]
+    return means, cells
+
+
+def _of_histograms(measures, directions, origin):
+    """Yield rows, means, positions and masses; the support is sorted once."""
+    support = torch.from_numpy(measures.support - origin)
+    z, order = (support @ directions).T.contiguous().sort(dim=1)  # [L, n_bins]
+    step = max(1, _MAX_ENTRIES // z.numel())
+    for start in range(0, len(measures), step):
+        rows = slice(start, start + step)
+        masses = torch.from_numpy(measures.masses[rows])
+        yield rows, masses @ support, z, masses[:, order]
+
+
+def _of_clouds(measures, directions, origin):
+    """Yield rows, means, positions and masses of clouds of like size, padded."""
+    sizes = np.array([len(a) for a in measures.masses])
+    n_lines, batch = directions.shape[1], []
+    for i in np.argsort(sizes, kind="stable"):
+        if batch and (len(batch) + 1) * sizes[i] * n_lines > _MAX_ENTRIES:
+            yield _padded(measures, batch, directions, origin)
+            batch = []
+        batch.append(i)
+    if batch:
+        yield _padded(measures, batch, directions, origin)
+
+
+def _padded(measures, rows, directions, origin):
+    clouds = [measures.measure(i) for i in rows]
+    a = pad_masses(clouds, "cpu")
+    x = pad_points([(x - origin, b) for x, b in clouds], "cpu")
+    z, order = (x @ directions).transpose(1, 2).contiguous().sort(dim=2)  # [B, L, n]
+    means = (a[:, None] @ x).squeeze(1)
+    return rows, means, z, a[:, None].expand_as(z).gather(2, order)
