@@ -37,6 +37,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/kuratowski_mnist.py --data $(DATA) --labels 200000
 	$(BIN)/python benchmarks/wormhole.py --data $(DATA) --dataset mnist --labels 60000 --max-iter 20
 	$(BIN)/python benchmarks/wormhole.py --data $(DATA) --dataset modelnet --labels 12000
+	$(BIN)/python benchmarks/table1.py --data $(DATA)
 
 clean:
 	rm -rf $(VENV) build dist doc/_build doc/auto_examples *.egg-info

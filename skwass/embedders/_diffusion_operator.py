@@ -108,7 +108,9 @@ def n_mixing_scales(even):
     if n < 4:
         values = np.linalg.eigvalsh(symmetric.toarray())
     else:
-        values = np.sort(eigsh(symmetric, k=2, which="LA", v0=np.ones(n), tol=1e-3)[0])
+        # A start without symmetry: a constant one is blind to odd eigenvectors.
+        start = np.random.RandomState(0).normal(size=n)
+        values = np.sort(eigsh(symmetric, k=2, which="LA", v0=start, tol=1e-7)[0])
     gap = max(1 - values[-2], 2.0**-_MAX_SCALES)
     return int(np.clip(1 + np.ceil(-np.log2(gap)), 1, _MAX_SCALES))
 

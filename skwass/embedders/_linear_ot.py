@@ -34,8 +34,9 @@ class LinearOTEmbedder(ScaledEmbedder):
     Parameters
     ----------
     n_components : int, default=None
-        Columns of the embedding, by PCA of the maps of training measures, at least 1.
-        None keeps all, `(n_reference + 1) * d`, the last d of which are the mean.
+        Columns of the embedding, by PCA of the maps of training measures, at least 1;
+        64 of 258 treble the error of W2^2 on MNIST. None keeps all, `(n_reference + 1)
+        * d`, the last d of which are the mean.
     n_reference : int, default=128
         Points of the reference, at least 1. More make the distance larger and, slowly,
         better correlated, and cost time in proportion. With at least as many points as
@@ -152,6 +153,7 @@ class LinearOTEmbedder(ScaledEmbedder):
         "_factor",
         "_center",
         "_components",
+        "_stretch",
     )
 
     def __init__(
@@ -210,7 +212,7 @@ class LinearOTEmbedder(ScaledEmbedder):
                 "Pass rows of what transform gives."
             )
         if len(self._components):
-            X = X @ self._components + self._center
+            X = X @ self._components / self._stretch + self._center
         points, weights = self.reference_points_, self.reference_weights_
         rest, means = np.split(X, [points.size], axis=1)
         leading = rest @ self._axes
@@ -233,7 +235,7 @@ class LinearOTEmbedder(ScaledEmbedder):
             shapes = _apply(shapes, self._offset, self._axes, self._factor, self.scale_)
             Z = np.hstack([shapes, means])
             if len(self._components):
-                Z = (Z - self._center) @ self._components.T
+                Z = self._stretch * (Z - self._center) @ self._components.T
             parts.append(Z.astype(np.float32))
         return np.concatenate(parts)
 
@@ -255,12 +257,15 @@ class LinearOTEmbedder(ScaledEmbedder):
         shapes, means = _split(moves, weights)
         ends = np.searchsorted(rows, pairs)
         linear = self._fit_linear(shapes, means, ends, w)
-        center, components = np.empty(0), np.empty((0, 0))
+        center, components, stretch = np.empty(0), np.empty((0, 0)), 1.0
         n_features = points.size + points.shape[1]
         if self.n_components is not None:
             Z = np.hstack([_apply(shapes, *linear), means])
             center, components = self._fit_components(Z, rng)
             n_features = len(components)
+            if self._needs_labels():  # what is cut off was part of the distances
+                gaps = (Z[ends[:, 0]] - Z[ends[:, 1]]) @ components.T
+                stretch = fit_scale(np.square(gaps).sum(axis=1), w)
         return {
             "reference_points_": points,
             "reference_weights_": weights,
@@ -270,6 +275,7 @@ class LinearOTEmbedder(ScaledEmbedder):
             **dict(zip(("_offset", "_axes", "_factor", "scale_"), linear, strict=True)),
             "_center": center,
             "_components": components,
+            "_stretch": stretch,
             "_n_features_out": n_features,
         }
 
@@ -317,7 +323,7 @@ def _split(moves, weights):
     """
     means = weights @ moves
     shapes = (moves - means[:, None]) * np.sqrt(weights)[:, None]
-    return shapes.reshape(len(moves), -1), means
+    return shapes.reshape(len(moves), means.shape[1] * len(weights)), means
 
 
 def _apply(shapes, offset, axes, factor, scale):

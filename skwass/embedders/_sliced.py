@@ -27,9 +27,9 @@ class SlicedWassersteinEmbedder(ScaledEmbedder):
     Parameters
     ----------
     n_projections : int, default=64
-        Directions, at least 1: the axes, then random orthonormal bases, of which the
-        last may be incomplete. On a line one is taken. More bring the mean nearer to
-        that over all directions.
+        Directions, at least 1, of random orthonormal bases, of which the last may be
+        incomplete. On a line one is taken. More bring the mean nearer to that over all
+        directions.
     n_quantiles : int, default=32
         Cells of the quantile functions, at least 1, which keeps means alone. More
         resolve more of them; the distance grows towards SW2.

@@ -22,7 +22,7 @@ class GeodesicDisplay:
     ----------
     ends : list of two ndarray of shape (n_bins,) or (n_points, d)
         The given measures.
-    path : ndarray of shape (n_times, n_bins), or (n_times, n_points, d)
+    path : list of ndarray of shape (n_bins,) or (n_points, d)
         What was decoded.
     times : ndarray of shape (n_times,)
         When, from 0 to 1.
@@ -79,7 +79,7 @@ class GeodesicDisplay:
         -------
         display : GeodesicDisplay
         """
-        path = geodesic(estimator, X, times=times)
+        path = [_points(measure) for measure in geodesic(estimator, X, times=times)]
         ends = [_drawable(estimator, X, i) for i in range(2)]
         grid_shape = estimator.grid_shape_
         return cls(ends, path, np.linspace(0, 1, len(path)), grid_shape).plot(axes)
@@ -192,7 +192,7 @@ class BarycenterDisplay:
             rows = np.flatnonzero(y == name)
             members = _safe_indexing(X, rows)
             means.append(_superposition(members, estimator.grid_shape_))
-            centers.append(barycenter(estimator, members))
+            centers.append(_points(barycenter(estimator, members)))
         return cls(means, centers, names.tolist(), estimator.grid_shape_).plot(axes)
 
     def plot(self, axes=None):
@@ -232,6 +232,11 @@ def _drawable(estimator, X, i):
     if estimator.support_ is not None:
         return measures.masses[i]
     return measures.measure(i)[0]
+
+
+def _points(measure):
+    """Return what was decoded, without its weights."""
+    return measure[0] if isinstance(measure, tuple) else measure
 
 
 def _superposition(X, grid_shape):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..manifold._nearest_edm import negative_share
-from ..metrics import certify, true_distances
+from ..metrics._certificate import certify, true_distances
 from ._axes import as_axes
 
 # Bounds that are drawn: attribute, and name in the picture.

@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from torch.nn.functional import pad
 
 from ..measures import Histograms
 from ._batches import pad_masses, pad_points
@@ -11,8 +10,8 @@ from ._batches import pad_masses, pad_points
 _MAX_ENTRIES = 2**20
 
 
-def draw_directions(dim, n_projections, rng):
-    """Return directions: the axes, then random orthonormal bases.
+def draw_directions(dim, n_projections, rng, *, axes_first=False):
+    """Return directions of random orthonormal bases.
 
     Parameters
     ----------
@@ -22,13 +21,16 @@ def draw_directions(dim, n_projections, rng):
         How many; on a line one is all there is. The last basis may be incomplete.
     rng : numpy.random.RandomState
         Draws.
+    axes_first : bool, default=False
+        Whether the first basis is that of the axes.
 
     Returns
     -------
     directions : ndarray of shape (dim, n_directions)
     """
-    n_projections = 1 if dim == 1 else n_projections
-    bases = [np.eye(dim)]
+    if dim == 1:
+        return np.eye(1)
+    bases = [np.eye(dim)] if axes_first else []
     while len(bases) * dim < n_projections:
         bases.append(np.linalg.qr(rng.normal(size=(dim, dim)))[0])
     return np.hstack(bases)[:, :n_projections]
@@ -51,14 +53,16 @@ def quantile_cells(z, a, n_quantiles):
     cells : Tensor of shape (B, L, Q)
     """
     # The integral of the quantile function from 0 to c is linear between atoms.
-    c, integral = pad(a.cumsum(-1), (1, 0)), pad((a * z).cumsum(-1), (1, 0))
+    c, integral = a.cumsum(-1), (a * z).cumsum(-1)
     steps = torch.arange(1, n_quantiles, dtype=z.dtype, device=z.device)
     levels = (steps / n_quantiles).expand(*a.shape[:2], -1).contiguous()
-    k = torch.searchsorted(c[..., 1:].contiguous(), levels)
+    k = torch.searchsorted(c, levels)
     k.clamp_(max=a.shape[-1] - 1)  # the last sum may round below 1
-    inner = (levels - c.gather(-1, k)) * z.expand_as(a).gather(-1, k)
-    inner += integral.gather(-1, k)
-    upto = torch.cat([integral[..., :1], inner, integral[..., -1:]], dim=-1)
+    # Up to the end of atom k, less what of it lies beyond the level.
+    beyond = (c.gather(-1, k) - levels) * z.expand_as(a).gather(-1, k)
+    inner = integral.gather(-1, k) - beyond
+    ends = integral[..., -1:]
+    upto = torch.cat([torch.zeros_like(ends), inner, ends], dim=-1)
     return upto.diff(dim=-1) * n_quantiles
 
 

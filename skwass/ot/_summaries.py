@@ -114,7 +114,7 @@ class Quantiles:
     def __init__(self, dim, p, n_projections, n_quantiles, random_state):
         self.dim, self.p, self.n_quantiles = dim, p, n_quantiles
         rng = check_random_state(random_state)
-        self.directions = draw_directions(dim, n_projections, rng)
+        self.directions = draw_directions(dim, n_projections, rng, axes_first=True)
 
     def summarise(self, measures):
         return np.array([self._cells(*measure) for measure in measures])

@@ -1,4 +1,4 @@
-"""How good an embedding is, and how good it could be."""
+"""Where an embedding stands between the best there is and classical scaling."""
 
 from dataclasses import astuple, dataclass
 from numbers import Integral
@@ -7,13 +7,11 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import check_is_fitted
 
-from .manifold import StressBounds, nearest_edm
-from .manifold._checks import check_distances, look_like_distances
-from .manifold._nearest_edm import SOLVER_CONSTRAINTS
-from .measures import Histograms, as_measures
-from .ot import pairwise_wasserstein
-
-__all__ = ["StressCertificate", "stress_certificate"]
+from ..manifold import StressBounds, nearest_edm
+from ..manifold._checks import check_distances, look_like_distances
+from ..manifold._nearest_edm import SOLVER_CONSTRAINTS
+from ..measures import Histograms, as_measures
+from ..ot import pairwise_wasserstein
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,221 @@
+"""One table for any number of embedders."""
+
+import time
+from collections import Counter
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils import _safe_indexing
+from sklearn.utils._param_validation import Interval, validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from ..manifold._checks import check_distances
+from ._certificate import certify, true_distances
+
+# Columns of the table, and how they are printed.
+_FORMATS = {
+    "correlation": ".5f",
+    "relative_error": ".4f",
+    "mse": ".4g",
+    "distortion": ".2f",
+    "stress_ratio": ".3g",
+    "n_solves": ",.0f",
+    "fit_time": ",.1f",
+    "transform_rate": ",.0f",
+    "pair_rate": ",.0f",
+    "n_columns": ",.0f",
+}
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class EmbeddingReport:
+    """What embedders cost, and how near their distances are to W.
+
+    Prints as a table; `pandas.DataFrame(report.table, index=report.names)` is one.
+
+    Parameters
+    ----------
+    names : list of str
+        Of the embedders.
+    table : dict of ndarray of shape (n_embedders,)
+        `correlation` of distances d with W; `relative_error`, the mean of |d - W| / W;
+        `mse` of d^2 against W^2, in units of W^4; `distortion`, the largest d / W over
+        the smallest; `stress_ratio`, stress over the certified optimum; `n_solves`,
+        transport problems solved in `fit`; `fit_time` in seconds, NaN if it was fitted
+        before; `transform_rate`, measures a second; `pair_rate`, pairs a second, the
+        embedding of their measures included; `n_columns` of the embedding.
+    ratios : list of ndarray of shape (n_pairs,)
+        d / W of each pair of different measures.
+    n_measures : int
+        Measures, all pairs of which were looked at.
+    """
+
+    names: list
+    table: dict
+    ratios: list
+    n_measures: int
+
+    def __repr__(self):
+        width = max(map(len, self.names))
+        lines = [" " * width + "".join(f"{name:>16}" for name in self.table)]
+        for k, name in enumerate(self.names):
+            cells = [f"{self.table[c][k]:{f}}" for c, f in _FORMATS.items()]
+            lines.append(f"{name:{width}}" + "".join(f"{cell:>16}" for cell in cells))
+        return "\n".join(lines)
+
+
+@validate_params(
+    {
+        "embedders": [dict, list],
+        "n_measures": [Interval(Integral, 2, None, closed="left")],
+        "n_jobs": [Integral, None],
+    },
+    prefer_skip_nested_validation=True,
+)
+def embedding_report(
+    embedders, X, *, X_train=None, distances=None, n_measures=200, n_jobs=None
+):
+    """Compare embedders on the same measures.
+
+    Parameters
+    ----------
+    embedders : list or dict of embedders
+        With `transform` and `pairwise_distances`; the keys of a dict are their names.
+        Those that are not fitted are cloned, fitted to `X_train`, and timed.
+    X : array-like of shape (n, n_features), or a collection of n clouds
+        Measures to judge by, unseen ones for an honest answer.
+    X_train : like X, default=None
+        Measures to fit to; needed if an embedder is not fitted.
+    distances : array-like of shape (n, n), default=None
+        True distances W of `X`, not squared. If None those of `n_measures` are
+        computed, by the ground truth of the first embedder.
+    n_measures : int, default=200
+        Of `X`, evenly spaced, all pairs of so many are compared with W, if `distances`
+        are not given. Speeds are those of all of `X`.
+    n_jobs : int, default=None
+        Workers for true distances.
+
+    Returns
+    -------
+    report : EmbeddingReport
+        A row an embedder, in their order.
+
+    Raises
+    ------
+    ValueError
+        If an embedder is not fitted and there is no `X_train`, or `distances` are not
+        those of `X`.
+
+    Notes
+    -----
+    `n_measures^2 / 2` solves, and one certified optimum, for all embedders together.
+    Times are those of one call each.
+
+    Examples
+    --------
+    >>> from skwass import GaussianEmbedder, LinearOTEmbedder
+    >>> from skwass.datasets import make_gaussian_clouds
+    >>> from skwass.metrics import embedding_report
+    >>> clouds, W = make_gaussian_clouds(60, random_state=0)
+    >>> report = embedding_report(
+    ...     [GaussianEmbedder(), LinearOTEmbedder(random_state=0)],
+    ...     clouds[:20],
+    ...     X_train=clouds[20:],
+    ... )
+    >>> report.names
+    ['GaussianEmbedder', 'LinearOTEmbedder']
+    >>> bool((report.table["correlation"] > 0.99).all())
+    True
+    """
+    named = _named(embedders)
+    fitted = {name: _fitted(name, one, X_train) for name, one in named.items()}
+    first = next(iter(fitted.values()))[0]
+    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    if distances is None:
+        rows = np.unique(np.linspace(0, n - 1, min(n, n_measures)).astype(int))
+        sample = _safe_indexing(X, rows)
+        distances = true_distances(first, sample, n_jobs)
+    else:
+        rows, sample = np.arange(n), X
+    W = check_distances(distances, "distances")
+    if len(W) != len(rows):
+        raise ValueError(
+            f"Got distances of shape {W.shape} for {len(rows)} measures, expected one "
+            "row a measure of X. Leave them out to have some computed."
+        )
+    judged = [_judge(one, X, sample, W) for one, _ in fitted.values()]
+    certificates = certify([found for found, _, _ in judged], W)
+    table = {name: np.empty(len(fitted)) for name in _FORMATS}
+    for k, ((one, seconds), (_, row, _), best) in enumerate(
+        zip(fitted.values(), judged, certificates, strict=True)
+    ):
+        row |= {"mse": best.mse, "stress_ratio": best.ratio, "fit_time": seconds}
+        row["n_solves"] = getattr(one, "n_solves_", 0)
+        for name, value in row.items():
+            table[name][k] = value
+    return EmbeddingReport(list(named), table, [r for _, _, r in judged], len(W))
+
+
+def _named(embedders):
+    """Return embedders by name; classes that occur twice are numbered."""
+    if isinstance(embedders, dict):
+        named = {str(name): one for name, one in embedders.items()}
+    else:
+        names = [type(one).__name__ for one in embedders]
+        counts, seen, named = Counter(names), Counter(), {}
+        for name, one in zip(names, embedders, strict=True):
+            seen[name] += 1
+            named[f"{name} {seen[name]}" if counts[name] > 1 else name] = one
+    if not named:
+        raise ValueError(
+            "Got embedders without any, expected one or more. Pass [embedder]."
+        )
+    for name, one in named.items():
+        if not hasattr(one, "pairwise_distances"):
+            raise TypeError(
+                f"Got {name} of type {type(one).__name__}, which has no "
+                "pairwise_distances, expected an embedder. Pass the last step of a "
+                "pipeline."
+            )
+    return named
+
+
+def _fitted(name, embedder, X_train):
+    """Return a fitted embedder, and the seconds that took."""
+    try:
+        check_is_fitted(embedder)
+    except NotFittedError as error:
+        if X_train is None:
+            raise ValueError(
+                f"Got {name} not fitted and X_train=None, expected one or the other. "
+                "Pass X_train, or a fitted embedder."
+            ) from error
+        start = time.perf_counter()
+        return clone(embedder).fit(X_train), time.perf_counter() - start
+    return embedder, np.nan
+
+
+def _judge(embedder, X, sample, W):
+    """Return distances, a row of the table, and ratios of distances to W."""
+    start = time.perf_counter()
+    Z = embedder.transform(X)
+    middle = time.perf_counter()
+    embedder.pairwise_distances(X)
+    end = time.perf_counter()
+    found = np.asarray(embedder.pairwise_distances(sample), dtype=np.float64)
+    i, j = np.nonzero(np.triu(W, 1))
+    d, w = found[i, j], W[i, j]
+    with np.errstate(all="ignore"):
+        ratios = d / w
+        row = {
+            "correlation": np.corrcoef(d, w)[0, 1] if len(w) > 1 else np.nan,
+            "relative_error": np.abs(ratios - 1).mean(),
+            "distortion": ratios.max(initial=0) / ratios.min(initial=np.inf),
+            "transform_rate": len(Z) / (middle - start),
+            "pair_rate": len(Z) * (len(Z) - 1) / 2 / (end - middle),
+            "n_columns": np.shape(Z)[1],
+        }
+    return found, row, ratios

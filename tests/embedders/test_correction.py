@@ -1,0 +1,80 @@
+"""The quadratic form of the correction: optimality, an oracle, recovery."""
+
+import cvxpy as cp
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose
+
+from skwass.embedders import _correction
+from skwass.embedders._correction import fit_quadratic_form, n_corrected, root
+from skwass.embedders._training_free import fit_scale
+
+
+def problem(n_pairs=300, k=3, seed=0, noise=0.1):
+    rng = np.random.default_rng(seed)
+    A = rng.normal(size=(2, k))  # of rank 2: the cone is felt
+    x, rest = rng.normal(size=(n_pairs, k)) * [1, 3, 0.2], rng.uniform(size=n_pairs)
+    target = np.square(x @ A.T).sum(axis=1) + 0.7 * rest
+    target *= 1 + noise * rng.normal(size=n_pairs)
+    return x, rest, np.abs(target), A.T @ A
+
+
+def test_it_is_the_optimum_of_the_convex_problem():
+    x, rest, target, _ = problem()
+    w = np.sqrt(target)
+    M, f = fit_quadratic_form(x, rest, target, w, 0.8)
+    unit, rest_unit = np.sqrt(np.mean(x**2, axis=0)), np.sqrt(np.mean(rest**2))
+    design = [np.outer(a, a) / w_k for a, w_k in zip(x / unit, w, strict=True)]
+    rows = np.column_stack([rest / rest_unit / w])
+    form, factor = cp.Variable((3, 3), PSD=True), cp.Variable(nonneg=True)
+    residuals = (
+        np.array([D.ravel() for D in design]) @ cp.vec(form, order="C")
+        + rows[:, 0] * factor
+        - target / w
+    )
+    curvature = sum(np.square(D).sum() for D in design) + np.square(rows).sum()
+    # The trace in the space of symmetric matrices: off-diagonal entries count once.
+    curvature /= len(w) * 7
+    ridge = _correction._RIDGE * curvature
+    start = 0.8 * np.diag(unit**2)
+    loss = cp.sum_squares(residuals) / len(w) + ridge * (
+        cp.sum_squares(form - start) + cp.square(factor - 0.8 * rest_unit)
+    )
+    cp.Problem(cp.Minimize(loss)).solve(solver=cp.CLARABEL)
+    assert_allclose(M * np.outer(unit, unit), form.value, atol=1e-4)
+    assert f * rest_unit == pytest.approx(float(factor.value), abs=1e-4)
+    assert np.linalg.eigvalsh(M).min() > -1e-12
+
+
+def test_without_noise_and_ridge_the_form_is_recovered(monkeypatch):
+    monkeypatch.setattr(_correction, "_RIDGE", 1e-9)
+    monkeypatch.setattr(_correction, "_MAX_ITER", 20_000)
+    monkeypatch.setattr(_correction, "_TOL", 1e-12)
+    x, rest, target, expected = problem(noise=0)
+    M, f = fit_quadratic_form(x, rest, target, np.sqrt(target), 1.0)
+    assert_allclose(M, expected, atol=1e-4)
+    assert f == pytest.approx(0.7, abs=1e-4)
+
+
+def test_root():
+    A = np.random.default_rng(0).normal(size=(2, 4))
+    R = root(A.T @ A)
+    assert_allclose(R @ R, A.T @ A, atol=1e-10)
+    assert_allclose(R, R.T)
+
+
+def test_how_many_components():
+    assert n_corrected(20_000, 300) == 64
+    assert n_corrected(400, 300) == 10
+    assert n_corrected(1, 300) == 1
+    assert n_corrected(20_000, 5) == 5
+
+
+def test_fit_scale():
+    rng = np.random.default_rng(0)
+    d, known = rng.uniform(1, 2, 50), rng.uniform(size=50)
+    w = np.sqrt(known + 0.49 * d**2)
+    assert fit_scale(d**2, w, known) == pytest.approx(0.7)
+    assert fit_scale(np.zeros(3), np.zeros(3)) == 1.0
+    with pytest.warns(UserWarning, match="no larger than those of means"):
+        assert fit_scale(d**2, 0.1 * np.sqrt(known), known) == 0

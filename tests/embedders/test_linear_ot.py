@@ -1,0 +1,230 @@
+"""Linear optimal transport: closed forms, a direct evaluation, laws."""
+
+import numpy as np
+import ot
+import pytest
+from numpy.testing import assert_allclose
+from scipy.spatial.distance import cdist
+
+from skwass import LinearOTEmbedder
+from skwass.geometry import barycenter, geodesic
+from skwass.inspection import GeodesicDisplay
+from skwass.ot import ExactWasserstein, SinkhornDivergence, pairwise_wasserstein
+
+
+def clouds_of(sizes, dim=2, seed=0):
+    rng = np.random.default_rng(seed)
+    return [
+        rng.uniform(0.5, 2) * rng.normal(size=(n, dim)) + rng.normal(size=dim)
+        for n in sizes
+    ]
+
+
+def test_maps_are_barycentric_projections_of_exact_plans():
+    clouds = [
+        (x, np.random.default_rng(k).uniform(0.1, 1, len(x)))
+        for k, x in enumerate(clouds_of([4, 7, 9]))
+    ]
+    embedder = LinearOTEmbedder(
+        n_reference=6, reference="kmeans", scale=False, random_state=0
+    ).fit(clouds)
+    r, s = embedder.reference_points_, embedder.reference_weights_
+    images = []
+    for x, a in clouds:
+        plan = ot.emd(s, a / a.sum(), cdist(r, x, "sqeuclidean"))
+        images.append((np.sqrt(s)[:, None] * (plan @ x / s[:, None])).ravel())
+    assert_allclose(
+        embedder.pairwise_distances(clouds), cdist(images, images), atol=1e-5
+    )
+
+
+@pytest.mark.parametrize("scale", [True, False])
+def test_translates_are_at_their_true_distance(scale):
+    cloud, shifts = clouds_of([7])[0], 50 * clouds_of([12])[0]
+    embedder = LinearOTEmbedder(n_reference=5, scale=scale, random_state=0)
+    embedder.fit(clouds_of([6] * 20))
+    W = embedder.pairwise_distances([cloud + t for t in shifts])
+    assert_allclose(W, cdist(shifts, shifts), rtol=1e-5, atol=1e-4)
+
+
+def test_distances_to_the_reference_are_exact():
+    """Where both have as many points of equal weight, plans are maps."""
+    clouds = clouds_of([8] * 10, dim=3)
+    embedder = LinearOTEmbedder(reference=clouds[0], scale=False).fit(clouds)
+    W = pairwise_wasserstein(clouds)
+    found = embedder.pairwise_distances(clouds)
+    assert_allclose(found[0], W[0], rtol=1e-5, atol=1e-6)
+    assert (found >= W * (1 - 1e-5)).all()
+
+
+def test_exact_on_a_line():
+    clouds = clouds_of([8] * 10, dim=1)
+    embedder = LinearOTEmbedder(reference=clouds[3], scale=False).fit(clouds)
+    found = embedder.pairwise_distances(clouds)
+    assert_allclose(found, pairwise_wasserstein(clouds), rtol=1e-5, atol=1e-5)
+
+
+@pytest.fixture(scope="module")
+def blobs():
+    """Return clouds of three clusters, for training and test, and W of the latter."""
+    parts = []
+    for n, seed in ((200, 0), (60, 1)):
+        rng = np.random.default_rng(seed)
+        centers = 3 * rng.normal(size=(n, 3, 2))
+        parts.append(centers.repeat(8, axis=1) + 0.3 * rng.normal(size=(n, 24, 2)))
+    return *parts, pairwise_wasserstein(parts[1])
+
+
+def error(embedder, blobs):
+    """Mean squared error of W, and the smallest ratio of distances to W."""
+    i, j = np.triu_indices(60, k=1)
+    d, w = embedder.pairwise_distances(blobs[1])[i, j], blobs[2][i, j]
+    return np.mean((d - w) ** 2), (d / w).min()
+
+
+def test_a_finer_reference_does_not_go_below_w2(blobs):
+    embedder = LinearOTEmbedder(n_reference=48, scale=False, random_state=0)
+    assert error(embedder.fit(blobs[0]), blobs)[1] > 1 - 1e-5
+
+
+def test_scale_is_that_of_the_part_without_the_mean(blobs):
+    train, test, _ = blobs
+    raw, scaled = (
+        LinearOTEmbedder(scale=scale, n_reference=48, random_state=0).fit(train)
+        for scale in (False, True)
+    )
+    assert raw.scale_ == 1
+    assert raw.n_pairs_ == 0
+    assert 0.8 < scaled.scale_ < 0.95
+    assert error(scaled, blobs)[0] < 0.6 * error(raw, blobs)[0]
+    for embedder in (raw, scaled):
+        means = embedder.transform(test)[:, -2:]
+        expected = test.mean(axis=1)
+        assert_allclose(cdist(means, means), cdist(expected, expected), atol=1e-5)
+
+
+def test_correction_takes_error_off_unseen_measures(blobs):
+    plain, corrected = (
+        LinearOTEmbedder(
+            correction=correction, n_reference=48, n_pairs=4_000, random_state=0
+        ).fit(blobs[0])
+        for correction in (False, True)
+    )
+    assert error(corrected, blobs)[0] < 0.7 * error(plain, blobs)[0]
+
+
+def test_all_components_change_no_distance(digits):
+    one, other = (
+        LinearOTEmbedder(k, n_reference=20, grid_shape=(8, 8), random_state=0)
+        .fit(digits[0])
+        .pairwise_distances(digits[1])
+        for k in (None, 42)
+    )
+    # The mean of shapes weighs nothing, so that 40 of 42 columns hold all.
+    assert_allclose(one, other, rtol=1e-2)
+    few = LinearOTEmbedder(10, n_reference=20, grid_shape=(8, 8), random_state=0)
+    assert few.fit(digits[0]).transform(digits[1]).shape == (100, 10)
+
+
+def test_labels_and_solves_are_counted(digits):
+    X = digits[0]
+    options = {"n_reference": 10, "reference": "kmeans", "grid_shape": (8, 8)}
+    embedder = LinearOTEmbedder(random_state=0, n_pairs=30, **options).fit(X)
+    assert embedder.n_pairs_ == 30
+    assert 30 + 30 < embedder.n_solves_ <= 30 + 60  # pairs, and maps of their ends
+    pairs = [[0, 1], [2, 3], [0, 4]]
+    W = pairwise_wasserstein(X, pairs=pairs, grid_shape=(8, 8))
+    given = LinearOTEmbedder(**options).fit(X, pairs=pairs, distances=W)
+    assert (given.n_pairs_, given.n_solves_) == (3, 5)
+    mapped = LinearOTEmbedder(4, n_maps=50, random_state=0, **options)
+    assert mapped.fit(X, pairs=pairs, distances=W).n_solves_ <= 55
+    assert LinearOTEmbedder(**options, scale=False).fit(X).n_solves_ == 0
+
+
+def test_inverse_transform_gives_the_measure_back():
+    clouds = clouds_of([16] * 40)
+    for parameters in ({}, {"n_components": 34}, {"correction": True}):
+        embedder = LinearOTEmbedder(
+            n_reference=16, random_state=0, n_maps=40, **parameters
+        ).fit(clouds)
+        made = embedder.inverse_transform(embedder.transform(clouds))
+        assert made.shape == (40, 16, 2)
+        errors = pairwise_wasserstein(clouds, list(made)).diagonal()
+        # A singular form of the correction forgets what W does not see.
+        limit = 0.2 if parameters.get("correction") else 1e-4
+        assert errors.mean() < limit * pairwise_wasserstein(clouds).mean(), parameters
+
+
+def test_barycenters_and_geodesics():
+    cloud = clouds_of([12])[0]
+    embedder = LinearOTEmbedder(n_reference=12, random_state=0)
+    embedder.fit(clouds_of([12] * 20))
+    ends = [cloud, cloud + [6.0, 2.0]]
+    center = barycenter(embedder, ends)
+    (error,) = pairwise_wasserstein([center], [cloud + [3.0, 1.0]])
+    assert error < 1e-4
+    way = geodesic(embedder, ends, times=[0.25])
+    assert pairwise_wasserstein(list(way), [cloud + [1.5, 0.5]])[0, 0] < 1e-4
+
+
+def test_a_weighted_reference_decodes_to_weighted_clouds():
+    clouds = clouds_of([9] * 10)
+    reference = clouds[0], np.arange(1.0, 10.0)
+    embedder = LinearOTEmbedder(reference=reference, scale=False).fit(clouds)
+    made = embedder.inverse_transform(embedder.transform([reference, clouds[1]]))
+    assert pairwise_wasserstein(made, [reference])[0, 0] < 1e-5
+    assert_allclose(made[1][1], np.arange(1, 10) / 45)
+    display = GeodesicDisplay.from_estimator(embedder, clouds[:2], times=2)
+    assert len(display.axes_) == 4
+
+
+def test_sinkhorn_maps_near_exact_ones_and_sample_wise():
+    clouds = clouds_of([6, 7, 8, 9] * 5)
+    exact = LinearOTEmbedder(reference=clouds[1], scale=False).fit(clouds)
+    entropic = LinearOTEmbedder(
+        reference=clouds[1], scale=False, ground_truth=SinkhornDivergence(reg=5e-3)
+    ).fit(clouds)
+    W = exact.pairwise_distances(clouds)
+    i, j = np.triu_indices(20, k=1)
+    found = entropic.pairwise_distances(clouds)
+    assert np.corrcoef(found[i, j], W[i, j])[0, 1] > 0.97
+    Z = entropic.transform(clouds)
+    alone = np.vstack([entropic.transform([x]) for x in clouds])
+    assert_allclose(Z, alone, atol=1e-5)
+    translated = entropic.transform([clouds[0] + 30.0, clouds[0]])
+    assert np.linalg.norm(translated[0] - translated[1]) == pytest.approx(
+        30 * 2**0.5, rel=1e-4
+    )
+
+
+def test_equal_measures_and_single_points():
+    clouds = [np.zeros((1, 2)), np.ones((1, 2)), np.full((1, 2), 4.0)]
+    embedder = LinearOTEmbedder(random_state=0, correction=True).fit(clouds)
+    assert_allclose(embedder.pairwise_distances(clouds)[0], [0, 2**0.5, 32**0.5], 1e-5)
+    equal = LinearOTEmbedder(random_state=0).fit([clouds[0]] * 5)
+    assert equal.scale_ == 1
+    assert len(equal.reference_points_) == 1
+
+
+@pytest.mark.parametrize(
+    ("parameters", "message"),
+    [
+        ({"ground_truth": "gromov"}, "Got ground_truth=gromov, expected 'exact'"),
+        ({"ground_truth": ExactWasserstein(p=1)}, "with p=2 and the Euclidean metric"),
+        ({"reference": np.zeros((3, 5))}, "Got reference of dimension 5, expected 2"),
+        ({"n_components": 11}, "Got n_components=11, expected at most 10"),
+    ],
+)
+def test_bad_parameters(parameters, message):
+    embedder = LinearOTEmbedder(n_reference=20, **parameters)
+    with pytest.raises(ValueError, match=message):
+        embedder.fit(clouds_of([9] * 10))
+
+
+def test_bad_embeddings_and_labels():
+    clouds = clouds_of([9] * 10)
+    embedder = LinearOTEmbedder(n_reference=5, random_state=0).fit(clouds)
+    with pytest.raises(ValueError, match="Got X with 3 columns, expected 12"):
+        embedder.inverse_transform(np.zeros((2, 3)))
+    with pytest.raises(ValueError, match="Got distances with scale=False"):
+        embedder.set_params(scale=False).fit(clouds, distances=np.zeros((10, 10)))

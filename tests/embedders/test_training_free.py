@@ -1,0 +1,198 @@
+"""The promises that embedders without a network make to a scikit-learn user."""
+
+import json
+import pickle
+from functools import partial
+
+import numpy as np
+import pandas as pd
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+from safetensors import safe_open
+from scipy.spatial.distance import cdist
+from sklearn.exceptions import NotFittedError
+from sklearn.model_selection import GridSearchCV
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+
+from skwass import (
+    DiffusionEMDEmbedder,
+    GaussianEmbedder,
+    LinearOTEmbedder,
+    SlicedWassersteinEmbedder,
+)
+from skwass.metrics import stress_certificate
+from skwass.ot import ExactWasserstein, SinkhornDivergence
+
+OPTIONS = {"grid_shape": (8, 8), "random_state": 0}
+EMBEDDERS = {
+    "diffusion": partial(DiffusionEMDEmbedder, **OPTIONS),
+    "gaussian": partial(GaussianEmbedder, **OPTIONS),
+    "linear": partial(LinearOTEmbedder, n_reference=20, **OPTIONS),
+    "corrected": partial(
+        LinearOTEmbedder, 12, n_reference=20, correction=True, n_pairs=500, **OPTIONS
+    ),
+    "sliced": partial(SlicedWassersteinEmbedder, scale=True, **OPTIONS),
+}
+# Their distance is not the Euclidean one of `transform`.
+NOT_EUCLIDEAN = ("diffusion", "gaussian")
+
+
+@pytest.fixture(scope="module", params=EMBEDDERS)
+def name(request):
+    return request.param
+
+
+@pytest.fixture(scope="module")
+def make(name):
+    return EMBEDDERS[name]
+
+
+@pytest.fixture(scope="module")
+def fitted(make, digits):
+    """Return an embedder that nobody may change."""
+    return make().fit(digits[0])
+
+
+def test_distances(name, fitted, digits):
+    W = fitted.pairwise_distances(digits[1])
+    assert W.dtype == np.float32
+    assert_array_equal(W, W.T)
+    assert (np.diag(W) == 0).all()
+    Z = fitted.transform(digits[1]).astype(np.float64)
+    if name not in NOT_EUCLIDEAN:
+        assert_allclose(W, cdist(Z, Z), atol=1e-5)
+    part = fitted.pairwise_distances(digits[1][:7], digits[1])
+    assert_allclose(part, W[:7], atol=1e-5)
+    # The triangle inequality, which holds for each.
+    assert (W[:, :, None] <= W[:, None] + W.T[None] + 1e-4).all()
+
+
+def test_score_is_r2_of_W(fitted, digits, test_distances):
+    i, j = np.triu_indices(100, k=1)
+    w, d = test_distances[i, j], fitted.pairwise_distances(digits[1])[i, j]
+    fitted = pickle.loads(pickle.dumps(fitted)).set_params(n_score_pairs=10**6)
+    expected = 1 - np.mean((d - w) ** 2) / w.var()
+    assert fitted.score(digits[1]) == pytest.approx(expected, abs=1e-4)
+
+
+def test_correlation_on_unseen_measures(name, fitted, digits, test_distances):
+    i, j = np.triu_indices(100, k=1)
+    d = fitted.pairwise_distances(digits[1])[i, j]
+    least = {"linear": 0.98, "corrected": 0.98, "gaussian": 0.7}.get(name, 0.9)
+    assert np.corrcoef(d, test_distances[i, j])[0, 1] > least
+
+
+def test_a_fit_that_fails_changes_nothing(make, digits):
+    embedder = make().fit(digits[0])
+    Z = embedder.transform(digits[1])
+    with pytest.raises(ValueError, match="Got grid_shape="):
+        embedder.fit(digits[0][:, :32])
+    with pytest.raises(ValueError, match="n_samples=1"):
+        embedder.fit(digits[0][:1])
+    assert_array_equal(embedder.transform(digits[1]), Z)
+    with pytest.raises(NotFittedError):
+        make().transform(digits[1])
+
+
+def test_parameters_set_after_fit_change_nothing(name, make, digits):
+    embedder = make().fit(digits[0])
+    Z = embedder.transform(digits[1])
+    other = {
+        "n_components": 3,
+        "n_projections": 3,
+        "n_quantiles": 5,
+        "alpha": 0.9,
+        "n_neighbors": 3,
+        "reference": "kmeans",
+        "scale": False,
+        "correction": False,
+        "grid_shape": (4, 16),
+    }
+    known = embedder.get_params()
+    embedder.set_params(**{key: v for key, v in other.items() if key in known})
+    assert_array_equal(embedder.transform(digits[1]), Z)
+
+
+def test_files(name, fitted, digits, tmp_path):
+    path = tmp_path / "embedder.safetensors"
+    fitted.save(path)
+    again = type(fitted).load(path)
+    assert repr(again) == repr(fitted)
+    assert_array_equal(again.transform(digits[1]), fitted.transform(digits[1]))
+    assert again.score(digits[1]) == fitted.score(digits[1])
+    if hasattr(fitted, "inverse_transform"):
+        Z = fitted.transform(digits[1][:3])
+        assert_array_equal(again.inverse_transform(Z), fitted.inverse_transform(Z))
+    with safe_open(path, framework="np") as file:
+        header = json.loads(file.metadata()["skwass"])
+    assert header["estimator"] == type(fitted).__name__
+    wrong = GaussianEmbedder if name != "gaussian" else LinearOTEmbedder
+    with pytest.raises(ValueError, match=rf"Call {type(fitted).__name__}\.load"):
+        wrong.load(path)
+
+
+def test_files_of_clouds_and_of_solvers(tmp_path):
+    rng = np.random.default_rng(0)
+    clouds = [rng.normal(size=(n, 3)) for n in (4, 5, 6, 7)]
+    path = tmp_path / "embedder.safetensors"
+    for embedder in (
+        DiffusionEMDEmbedder(n_nodes=10, n_neighbors=4, random_state=0),
+        LinearOTEmbedder(
+            reference=clouds[0],
+            ground_truth=SinkhornDivergence(reg=0.1),
+            random_state=0,
+        ),
+    ):
+        embedder.fit(clouds).save(path)
+        again = type(embedder).load(path)
+        assert_array_equal(again.transform(clouds), embedder.transform(clouds))
+
+
+def test_pandas_in_and_out(make, digits):
+    X = pd.DataFrame(digits[0], columns=[f"pixel{i}" for i in range(64)])
+    embedder = make().set_output(transform="pandas").fit(X)
+    Z = embedder.transform(X[:5])
+    assert list(embedder.feature_names_in_) == list(X.columns)
+    assert list(Z.columns) == list(embedder.get_feature_names_out())
+
+
+def test_in_a_pipeline_and_a_search(name, make, digits):
+    X_train, X_test, y_train, y_test = digits
+    pipeline = make_pipeline(make(), KNeighborsClassifier(3)).fit(X_train, y_train)
+    assert pipeline.score(X_test, y_test) > (0.45 if name == "gaussian" else 0.8)
+    grid = {f"{pipeline.steps[0][0]}__n_score_pairs": [10, 20]}
+    search = GridSearchCV(pipeline, grid, cv=2, n_jobs=2, error_score="raise")
+    assert np.isfinite(search.fit(X_train, y_train).best_score_)
+
+
+def test_memory_keeps_labels(name, make, digits, tmp_path):
+    if name == "gaussian":
+        pytest.skip("labels nothing in fit")
+    first, second = (
+        make(memory=str(tmp_path)).fit(digits[0]).n_solves_ for _ in range(2)
+    )
+    assert first - second == make().fit(digits[0]).n_pairs_
+
+
+def test_given_distances_are_those_of_pairs(name, make, digits, test_distances):
+    if name == "gaussian":
+        pytest.skip("learns no unit")
+    one, other = (
+        make().fit(digits[1], distances=factor * test_distances) for factor in (1, 3)
+    )
+    assert one.n_pairs_ == 100 * 99 // 2
+    assert other.scale_ > 2 * one.scale_
+
+
+def test_other_ground_truths(make, digits):
+    truth = SinkhornDivergence(reg=0.05)
+    embedder = make(ground_truth=truth, n_score_pairs=50).fit(digits[0][:60])
+    assert embedder.score(digits[1]) > 0
+    if not isinstance(embedder, LinearOTEmbedder):
+        embedder.set_params(ground_truth=ExactWasserstein(p=1)).fit(digits[0][:60])
+
+
+def test_certificates(fitted, digits, test_distances):
+    certificate = stress_certificate(fitted, digits[1], distances=test_distances)
+    assert certificate.ratio > 1
