@@ -4,7 +4,6 @@ from typing import NamedTuple
 
 import numpy as np
 from ot.lp.emd_wrap import emd_c, emd_c_sparse
-from scipy.sparse import coo_array
 
 # What POT's solver returns when it proved optimality.
 _OPTIMAL = 1
@@ -29,12 +28,12 @@ class Transport(NamedTuple):
     flow: tuple | np.ndarray  # (sources, targets, masses), or a dense plan
     converged: bool
 
-    def plan(self):
-        """Return the plan as a sparse array of shape (n, m)."""
+    def arcs(self):
+        """Return sources, targets and masses of what an optimal plan moves."""
         if isinstance(self.flow, np.ndarray):
-            return coo_array(self.flow)
-        i, j, mass = self.flow
-        return coo_array((mass, (i, j)), shape=(len(self.f), len(self.g)))
+            i, j = np.nonzero(self.flow)
+            return i, j, self.flow[i, j]
+        return self.flow
 
 
 def transport(a, b, C, max_iter):
