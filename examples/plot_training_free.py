@@ -2,8 +2,9 @@
 Before you train: embedders that need no network
 ================================================
 
-Four embedders follow from a formula, with at most a few numbers to fit. Here they stand
-beside a trained one, in one table: what they cost, and how near their distances are to W2.
+Four embedders follow from a formula, with at most a few numbers to fit. Here they
+stand beside a trained one, in one table: what they cost, and how near their distances
+are to W2.
 """
 
 import numpy as np
@@ -39,9 +40,7 @@ X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 options = {"grid_shape": (8, 8), "n_jobs": 2, "random_state": 0}
 embedders = {
     "linear OT": LinearOTEmbedder(**options),
-    "linear OT, corrected": LinearOTEmbedder(
-        correction=True, n_pairs=8_000, **options
-    ),
+    "linear OT, corrected": LinearOTEmbedder(correction=True, n_pairs=8_000, **options),
     "sliced, scaled": SlicedWassersteinEmbedder(scale=True, **options),
     "Gaussian": GaussianEmbedder(**options),
     "diffusion EMD": DiffusionEMDEmbedder(**options),

@@ -25,7 +25,8 @@ def barycenter(embedder, X, *, weights=None):
     -------
     measure : ndarray of shape (n_features,), or (n_points, d)
         What `inverse_transform` gives: masses of a histogram, or points of equal
-        weights.
+        weights; for a :class:`LinearOTEmbedder` with a weighted reference, a tuple
+        `(points, weights)`.
 
     Raises
     ------
@@ -95,7 +96,8 @@ def geodesic(embedder, X, *, times=7):
     Returns
     -------
     measures : ndarray of shape (n_times, n_features), or (n_times, n_points, d)
-        What `inverse_transform` gives, the ends reconstructed too.
+        What `inverse_transform` gives, the ends reconstructed too; a list of tuples
+        if the points have weights.
 
     Raises
     ------
@@ -136,8 +138,11 @@ def _decoder(embedder):
     """Return what decodes, or raise that nothing does."""
     check_is_fitted(embedder)
     if not hasattr(embedder, "inverse_transform"):
+        way_out = "Use LinearOTEmbedder."
+        if hasattr(embedder, "reconstruction_weight"):
+            way_out = "Set reconstruction_weight > 0 before a new fit."
         raise AttributeError(
             f"Got embedder={embedder} without a decoder, expected one that has "
-            "inverse_transform. Set reconstruction_weight > 0 before a new fit."
+            f"inverse_transform. {way_out}"
         )
     return embedder.inverse_transform

@@ -96,6 +96,16 @@ def test_bad_input(clouds):
         embedding_report([], clouds)
     with pytest.raises(TypeError, match="Got int of type int, which has no"):
         embedding_report([3], clouds)
+    with pytest.raises(ValueError, match="Got embedders of different distances"):
+        embedding_report(
+            [
+                GaussianEmbedder().fit(clouds),
+                GaussianEmbedder(ground_truth="sinkhorn").fit(clouds),
+            ],
+            clouds,
+        )
+    with pytest.raises(ValueError, match="Got X whose measures are all equal"):
+        embedding_report([GaussianEmbedder().fit(clouds)], clouds[:1] * 4)
     with pytest.raises(ValueError, match=r"Got distances of shape \(3, 3\) for 60"):
         embedding_report(
             [GaussianEmbedder().fit(clouds)],

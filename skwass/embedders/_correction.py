@@ -8,15 +8,16 @@ import numpy as np
 # How strongly the form is held to the one to start from, in mean curvatures.
 _RIDGE = 0.1
 _MAX_ITER, _TOL = 500, 1e-6
-# Numbers to fit a label: more are noise.
-_LABELS_A_NUMBER = 8
+# Labels a number to fit, and measures a component: with fewer it fits their noise.
+_LABELS_A_NUMBER, _MEASURES_A_COMPONENT = 8, 10
 _MAX_COMPONENTS = 64
 
 
-def n_corrected(n_labels, n_features):
-    """Return how many leading components so many labels can correct."""
-    affordable = int((2 * n_labels / _LABELS_A_NUMBER) ** 0.5)
-    return max(1, min(affordable, _MAX_COMPONENTS, n_features))
+def n_corrected(n_labels, n_measures):
+    """Return how many leading components labels of measures can correct."""
+    by_labels = int((2 * n_labels / _LABELS_A_NUMBER) ** 0.5)
+    by_measures = n_measures // _MEASURES_A_COMPONENT
+    return max(1, min(by_labels, by_measures, _MAX_COMPONENTS))
 
 
 def fit_quadratic_form(differences, rest, target, w, start):

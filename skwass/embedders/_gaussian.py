@@ -53,6 +53,8 @@ class GaussianEmbedder(TrainingFreeEmbedder):
         Mean of the means of training measures.
     covariance_ : ndarray of shape (d, d)
         Mean of their covariances.
+    n_solves_ : int
+        0: nothing is solved.
     n_features_in_ : int
         Dimension of the points of clouds; number of bins of histograms.
     support_ : ndarray of shape (`n_features_in_`, d) or None
@@ -87,7 +89,7 @@ class GaussianEmbedder(TrainingFreeEmbedder):
            [2.828, 0.   ]], dtype=float32)
     """
 
-    _saved = (*TrainingFreeEmbedder._saved, "location_", "covariance_")
+    _saved = (*TrainingFreeEmbedder._saved, "location_", "covariance_", "n_solves_")
 
     def __init__(
         self,
@@ -116,6 +118,7 @@ class GaussianEmbedder(TrainingFreeEmbedder):
         return {
             "location_": location,
             "covariance_": covariance,
+            "n_solves_": 0,
             "_n_features_out": rank * (rank + 1) // 2 + len(location),
         }
 

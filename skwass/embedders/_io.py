@@ -127,6 +127,7 @@ def write(path, estimator, parameters, attributes, network, weights):
     for section, values in zip(_SECTIONS, sections, strict=True):
         header[section] = {}
         for name, value in values.items():
+            value = value.to_numpy() if hasattr(value, "to_numpy") else value
             if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
                 array = np.ascontiguousarray(value)
                 tensors[f"{section}.{name}"] = torch.from_numpy(array)

@@ -4,13 +4,13 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.decomposition import PCA
-from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..ot._maps import transport_maps
 from ._correction import fit_quadratic_form, n_corrected, root
 from ._reference import make_reference, settle_solver
-from ._training_free import ScaledEmbedder, fit_scale
+from ._training_free import ScaledEmbedder, fit_scale, matters
 
 # Maps that are held at a time.
 _N_EMBEDDED = 4_096
@@ -35,12 +35,12 @@ class LinearOTEmbedder(ScaledEmbedder):
     ----------
     n_components : int, default=None
         Columns of the embedding, by PCA of the maps of training measures, at least 1;
-        64 of 258 treble the error of W2^2 on MNIST. None keeps all, `(n_reference + 1)
+        64 of 258 raise the MSE of W2^2 on MNIST from 0.15 to 0.18, and take more from
+        small distances than from large ones. None keeps all, `(n_reference + 1)
         * d`, the last d of which are the mean.
     n_reference : int, default=128
         Points of the reference, at least 1. More make the distance larger and, slowly,
-        better correlated, and cost time in proportion. With at least as many points as
-        the measures, the distance is hardly ever below W2.
+        better correlated, and cost time in proportion.
     reference : {"barycenter", "kmeans"}, array-like or tuple, default="barycenter"
         `"kmeans"`: centers of the points of some centred training measures, weighted by
         their clusters. `"barycenter"`: from those with equal weights, three rounds
@@ -52,8 +52,9 @@ class LinearOTEmbedder(ScaledEmbedder):
     correction : bool, default=False
         Whether to fit more than one number: the positive semidefinite form of leading
         components of the maps (64 at most, fewer with few pairs) that is nearest to
-        given or solved distances, and the scale of the rest. Takes a third off the
-        error.
+        given or solved distances, and the scale of the rest. Takes a quarter to a half
+        off the squared error where there are some thousand measures and pairs; with
+        less than some hundred measures leave it out.
     n_maps : int, default=10_000
         Training measures, at most, that PCA and correction see, at least 2. Each costs
         a solve in `fit`. Without either, only those of the `n_pairs` pairs do.
@@ -107,8 +108,13 @@ class LinearOTEmbedder(ScaledEmbedder):
     reference, so barycenters and geodesics need no decoder.
 
     Unscaled, the distance is the length of one coupling of both measures, where each
-    is replaced by its means T(r_k): an upper bound of the W2 of those. It is exact on a
-    line, up to those means, and for measures that are translates or scaled copies.
+    is replaced by its means T(r_k): an upper bound of the W2 of those, so of W2 itself
+    where the reference is so fine that each of its points goes to one place. On MNIST
+    the smallest ratio to W2 is 0.95 with 128 points, 0.99 with 256 and 1.00 with 400.
+    The distance is exact on a line, up to those means, and for translates.
+
+    Entropic maps of `ground_truth="sinkhorn"` are blurred, the more the higher the
+    dimension.
 
     Where an optimal plan is not unique, the map depends on the order of points. Raises
     ValueError for a distance that is no Euclidean W2, a reference of another dimension,
@@ -142,6 +148,7 @@ class LinearOTEmbedder(ScaledEmbedder):
         "correction": ["boolean"],
         "n_maps": [Interval(Integral, 2, None, closed="left")],
         "n_pairs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
+        "ground_truth": [StrOptions({"exact", "sinkhorn"}), HasMethods(["solve"])],
     }
     _saved = (
         *ScaledEmbedder._saved,
@@ -293,8 +300,9 @@ class LinearOTEmbedder(ScaledEmbedder):
         if self._needs_labels():
             scale = fit_scale(total, w, known)
         differ = w > 0
-        if self.correction and differ.any() and shapes.any():
-            k = n_corrected(np.count_nonzero(differ), min(shapes.shape))
+        if self.correction and matters(total, w):
+            k = n_corrected(np.count_nonzero(differ), len(np.unique(ends)))
+            k = min(k, *shapes.shape)
             offset = shapes.mean(axis=0)
             axes = PCA(k, random_state=0).fit(shapes).components_.T
             x = gaps[differ] @ axes
@@ -309,7 +317,7 @@ class LinearOTEmbedder(ScaledEmbedder):
             raise ValueError(
                 f"Got n_components={self.n_components}, expected at most "
                 f"{min(Z.shape)}: {len(Z)} training measures with {Z.shape[1]} numbers "
-                "each have no more. Lower it, or raise n_maps or n_reference."
+                "each have no more. Lower it, or fit to more measures (see n_maps)."
             )
         pca = PCA(self.n_components, random_state=rng.randint(2**31 - 1)).fit(Z)
         return pca.mean_, pca.components_

@@ -1,7 +1,10 @@
 """The reference measure of linear optimal transport, and what solves its maps."""
 
+import warnings
+
 import numpy as np
 from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
 
 from ..measures import as_measures
 from ..ot import EntropicWasserstein, ExactWasserstein, SinkhornDivergence
@@ -68,6 +71,8 @@ def make_reference(reference, n_points, measures, solver, rng, n_jobs):
 
 
 def _check_reference(reference, dim):
+    if isinstance(reference, tuple) and np.ndim(reference[0]) != 2:
+        reference = np.asarray(reference)  # points, and no (points, weights)
     measure = as_measures([reference], input_name="reference")
     if measure.dim != dim:
         raise ValueError(
@@ -93,7 +98,9 @@ def _centers(clouds, n_points, rng):
         points, weights = points[kept], np.ones(_N_POINTS)
     if len(points) > n_points:
         clusters = KMeans(n_points, random_state=rng.randint(2**31 - 1))
-        clusters.fit(points, sample_weight=weights)
+        with warnings.catch_warnings():  # of points that differ by rounding alone
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            clusters.fit(points, sample_weight=weights)
         weights = np.bincount(clusters.labels_, weights, minlength=n_points)
         points = clusters.cluster_centers_
     occupied = weights > 0

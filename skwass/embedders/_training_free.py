@@ -15,6 +15,9 @@ from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
 from ._io import FileMixin
 from ._labelling import check_labels, label
 
+# Squares below this share are rounding; a scale below this is worth a warning.
+_ROUNDING, _SMALL = 1e-12, 0.05
+
 
 class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
     """Base class of embedders by a formula, with at most a few numbers to fit.
@@ -132,31 +135,38 @@ class ScaledEmbedder(TrainingFreeEmbedder):
         return pairs, w, n_solves
 
 
+def matters(predicted_sq, w):
+    """Whether squared distances are more than rounding beside the true ones."""
+    return predicted_sq.max(initial=0) > _ROUNDING * (w**2).max(initial=0)
+
+
 def fit_scale(predicted_sq, w, known_sq=0.0):
     """Return c >= 0 such that `known_sq + c^2 predicted_sq` is nearest to `w^2`.
 
-    Errors are relative, so to first order those of W are equally weighed. Equal
-    measures say nothing; if all are, c is 1.
+    Errors are relative to w, so to first order those of W are weighed equally. Where
+    there is nothing to scale, as between translates, c is 1.
 
     Parameters
     ----------
-    predicted_sq, known_sq, w : ndarray of shape (n_pairs,)
-        Squared distances to scale, the part that is exact, and the true distances.
+    predicted_sq, w, known_sq : ndarray of shape (n_pairs,)
+        Squared distances to scale, true distances, and a part of their squares that is
+        exact.
     """
-    differ = w > 0
-    x = (predicted_sq[differ]) / w[differ]
-    y = ((w**2 - known_sq)[differ]) / w[differ]
-    if not x.any():
+    if not matters(predicted_sq, w):
         return 1.0
-    c_sq = float(x @ y / (x @ x))
-    if c_sq <= 0:
+    differ = w > 0
+    x = predicted_sq[differ] / w[differ]
+    y = (w**2 - known_sq)[differ] / w[differ]
+    c = max(float(x @ y / (x @ x)), 0.0) ** 0.5
+    if c < _SMALL:
         warnings.warn(
-            "Distances are no larger than those of means: the embedding keeps nothing "
-            "else. Give distances W2 in the unit of X, or set scale=False.",
+            f"Fitted a scale of {c:.2g}: true distances are hardly more than those of "
+            "means, and the embedding keeps nothing else. Fit to measures that differ "
+            "in shape and W2 in the unit of X, or set scale=False.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=6,
         )
-    return max(c_sq, 0.0) ** 0.5
+    return c
 
 
 def support_of(measures):

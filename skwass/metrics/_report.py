@@ -43,10 +43,12 @@ class EmbeddingReport:
     table : dict of ndarray of shape (n_embedders,)
         `correlation` of distances d with W; `relative_error`, the mean of |d - W| / W;
         `mse` of d^2 against W^2, in units of W^4; `distortion`, the largest d / W over
-        the smallest; `stress_ratio`, stress over the certified optimum; `n_solves`,
-        transport problems solved in `fit`; `fit_time` in seconds, NaN if it was fitted
-        before; `transform_rate`, measures a second; `pair_rate`, pairs a second, the
-        embedding of their measures included; `n_columns` of the embedding.
+        the smallest; `stress_ratio`, stress over the certified optimum, infinite where
+        few measures embed exactly (see :func:`stress_certificate`); `n_solves`,
+        transport problems solved in `fit`, NaN if not counted; `fit_time` in seconds,
+        NaN if it was fitted before; `transform_rate`, measures a second; `pair_rate`,
+        pairs a second, the embedding of their measures included; `n_columns` of the
+        embedding.
     ratios : list of ndarray of shape (n_pairs,)
         d / W of each pair of different measures.
     n_measures : int
@@ -59,12 +61,17 @@ class EmbeddingReport:
     n_measures: int
 
     def __repr__(self):
-        width = max(map(len, self.names))
-        lines = [" " * width + "".join(f"{name:>16}" for name in self.table)]
-        for k, name in enumerate(self.names):
-            cells = [f"{self.table[c][k]:{f}}" for c, f in _FORMATS.items()]
-            lines.append(f"{name:{width}}" + "".join(f"{cell:>16}" for cell in cells))
-        return "\n".join(lines)
+        columns = [["", *self.names]]
+        for name, form in _FORMATS.items():
+            columns.append([name, *(f"{value:{form}}" for value in self.table[name])])
+        widths = [max(map(len, column)) for column in columns]
+        widths[0] = -widths[0]  # names to the left
+        return "\n".join(
+            "  ".join(f"{cell:{'<' if w < 0 else '>'}{abs(w)}}" for cell, w in row)
+            for row in (
+                zip(cells, widths, strict=True) for cells in zip(*columns, strict=True)
+            )
+        )
 
 
 @validate_params(
@@ -106,8 +113,9 @@ def embedding_report(
     Raises
     ------
     ValueError
-        If an embedder is not fitted and there is no `X_train`, or `distances` are not
-        those of `X`.
+        If an embedder is not fitted and there is no `X_train`, `distances` are not
+        those of `X`, embedders are about different distances and none are given, or all
+        measures are equal.
 
     Notes
     -----
@@ -132,6 +140,7 @@ def embedding_report(
     """
     named = _named(embedders)
     fitted = {name: _fitted(name, one, X_train) for name, one in named.items()}
+    _refuse_different(fitted, distances)
     first = next(iter(fitted.values()))[0]
     n = X.shape[0] if hasattr(X, "shape") else len(X)
     if distances is None:
@@ -146,6 +155,11 @@ def embedding_report(
             f"Got distances of shape {W.shape} for {len(rows)} measures, expected one "
             "row a measure of X. Leave them out to have some computed."
         )
+    if not W.any():
+        raise ValueError(
+            "Got X whose measures are all equal, expected some that differ: there are "
+            "no distances to compare. Pass other measures."
+        )
     judged = [_judge(one, X, sample, W) for one, _ in fitted.values()]
     certificates = certify([found for found, _, _ in judged], W)
     table = {name: np.empty(len(fitted)) for name in _FORMATS}
@@ -153,7 +167,7 @@ def embedding_report(
         zip(fitted.values(), judged, certificates, strict=True)
     ):
         row |= {"mse": best.mse, "stress_ratio": best.ratio, "fit_time": seconds}
-        row["n_solves"] = getattr(one, "n_solves_", 0)
+        row["n_solves"] = getattr(one, "n_solves_", np.nan)
         for name, value in row.items():
             table[name][k] = value
     return EmbeddingReport(list(named), table, [r for _, _, r in judged], len(W))
@@ -177,10 +191,29 @@ def _named(embedders):
         if not hasattr(one, "pairwise_distances"):
             raise TypeError(
                 f"Got {name} of type {type(one).__name__}, which has no "
-                "pairwise_distances, expected an embedder. Pass the last step of a "
-                "pipeline."
+                "pairwise_distances, expected an embedder, as an object. Of a pipeline "
+                "pass its embedder."
             )
     return named
+
+
+def _refuse_different(fitted, distances):
+    """Raise unless all embedders are about one distance in one space."""
+    if distances is not None:
+        return
+    kinds = {
+        name: f"{_distance_of(one)} on {one.grid_shape_ or 'points'}"
+        for name, (one, _) in fitted.items()
+    }
+    if len(set(kinds.values())) > 1:
+        raise ValueError(
+            f"Got embedders of different distances, {kinds}, expected one to compare "
+            "with. Pass distances, or compare those of a kind."
+        )
+
+
+def _distance_of(embedder):
+    return getattr(embedder, "ground_truth", None) or embedder.metric
 
 
 def _fitted(name, embedder, X_train):

@@ -64,10 +64,10 @@ def test_root():
 
 
 def test_how_many_components():
-    assert n_corrected(20_000, 300) == 64
-    assert n_corrected(400, 300) == 10
-    assert n_corrected(1, 300) == 1
-    assert n_corrected(20_000, 5) == 5
+    assert n_corrected(20_000, 3_000) == 64
+    assert n_corrected(400, 3_000) == 10
+    assert n_corrected(20_000, 300) == 30
+    assert n_corrected(1, 3) == 1
 
 
 def test_fit_scale():
@@ -76,5 +76,6 @@ def test_fit_scale():
     w = np.sqrt(known + 0.49 * d**2)
     assert fit_scale(d**2, w, known) == pytest.approx(0.7)
     assert fit_scale(np.zeros(3), np.zeros(3)) == 1.0
-    with pytest.warns(UserWarning, match="no larger than those of means"):
+    assert fit_scale(1e-28 * d, d) == 1.0
+    with pytest.warns(UserWarning, match="Fitted a scale of 0"):
         assert fit_scale(d**2, 0.1 * np.sqrt(known), known) == 0

@@ -5,11 +5,17 @@ import ot
 import pytest
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
+from sklearn.base import clone
 
 from skwass import LinearOTEmbedder
 from skwass.geometry import barycenter, geodesic
 from skwass.inspection import GeodesicDisplay
-from skwass.ot import ExactWasserstein, SinkhornDivergence, pairwise_wasserstein
+from skwass.ot import (
+    ExactWasserstein,
+    GromovWasserstein,
+    SinkhornDivergence,
+    pairwise_wasserstein,
+)
 
 
 def clouds_of(sizes, dim=2, seed=0):
@@ -206,10 +212,29 @@ def test_equal_measures_and_single_points():
     assert len(equal.reference_points_) == 1
 
 
+@pytest.mark.parametrize("correction", [True, False])
+def test_translates_alone_fit_no_scale(correction):
+    """What is left of them about their means is rounding, and not to be scaled up."""
+    cloud, shifts = clouds_of([9])[0], clouds_of([25])[0]
+    embedder = LinearOTEmbedder(correction=correction, random_state=0)
+    embedder.fit([cloud + t for t in shifts])
+    assert embedder.scale_ == 1
+    W = embedder.pairwise_distances([cloud, 2 * cloud])
+    assert W[0, 1] == pytest.approx(pairwise_wasserstein([cloud, 2 * cloud])[0, 1], 0.1)
+
+
+def test_a_reference_of_two_points_survives_a_file(tmp_path):
+    clouds = clouds_of([9] * 10)
+    embedder = LinearOTEmbedder(reference=[[1, 2], [3, 4]], random_state=0).fit(clouds)
+    embedder.save(tmp_path / "file")
+    again = clone(LinearOTEmbedder.load(tmp_path / "file")).fit(clouds)
+    assert_allclose(again.transform(clouds), embedder.transform(clouds))
+
+
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"ground_truth": "gromov"}, "Got ground_truth=gromov, expected 'exact'"),
+        ({"ground_truth": GromovWasserstein()}, "Got ground_truth=Gromov.*expected"),
         ({"ground_truth": ExactWasserstein(p=1)}, "with p=2 and the Euclidean metric"),
         ({"reference": np.zeros((3, 5))}, "Got reference of dimension 5, expected 2"),
         ({"n_components": 11}, "Got n_components=11, expected at most 10"),
