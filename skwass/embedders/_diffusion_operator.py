@@ -79,8 +79,9 @@ def share_mass(nodes, measures, n_neighbors):
 
 def _nearest(nodes, points, n_neighbors):
     """Return distances to the nearest nodes and their numbers: [n, n_neighbors]."""
-    found = NearestNeighbors(n_neighbors=min(n_neighbors, len(nodes))).fit(nodes)
-    return found.kneighbors(points)
+    center = nodes.mean(axis=0)  # the neighbours of scikit-learn square coordinates
+    found = NearestNeighbors(n_neighbors=min(n_neighbors, len(nodes)))
+    return found.fit(nodes - center).kneighbors(points - center)
 
 
 def evened(affinity):
@@ -97,11 +98,19 @@ def diffusion_operator(even):
     return (sparse.diags_array(1 / even.sum(axis=1)) @ even).tocsr()
 
 
-def n_mixing_scales(even):
-    """Return the K at which 2^K steps of the walk forget where they came from.
+def grid_gap(grid_shape):
+    """Return about the spectral gap of the walk on a grid: that of its longest axis.
 
-    The relaxation time, 1 over the spectral gap, twice over.
+    Away from the border a step along an axis has probability `2 / e` over the sum of
+    affinities, and the slowest cosine on L cells decays by `1 - cos(pi / L)` of that.
     """
+    longest, n_axes = max(grid_shape), sum(size > 1 for size in grid_shape)
+    moves = 2 * np.exp(-1) / (1 + 2 * n_axes * np.exp(-1))
+    return moves * (1 - np.cos(np.pi / longest))
+
+
+def spectral_gap(even):
+    """Return 1 less the second eigenvalue of the walk."""
     n = even.shape[0]
     root = sparse.diags_array(even.sum(axis=1) ** -0.5)
     symmetric = root @ even @ root  # has the eigenvalues of the operator
@@ -111,8 +120,16 @@ def n_mixing_scales(even):
         # A start without symmetry: a constant one is blind to odd eigenvectors.
         start = np.random.RandomState(0).normal(size=n)
         values = np.sort(eigsh(symmetric, k=2, which="LA", v0=start, tol=1e-7)[0])
-    gap = max(1 - values[-2], 2.0**-_MAX_SCALES)
-    return int(np.clip(1 + np.ceil(-np.log2(gap)), 1, _MAX_SCALES))
+    return 1 - values[-2]
+
+
+def n_mixing_scales(gap):
+    """Return the K at which 2^K steps of the walk forget where they came from.
+
+    The relaxation time, 1 over the spectral gap, twice over.
+    """
+    n_scales = 1 + np.ceil(-np.log2(max(gap, 2.0**-_MAX_SCALES)))
+    return int(np.clip(n_scales, 1, _MAX_SCALES))
 
 
 def dyadic_steps(P, n_scales):

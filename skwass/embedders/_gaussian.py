@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..ot._summaries import Gaussians, all_gaussian_distances
-from ._training_free import TrainingFreeEmbedder, center_of
+from ..ot._summaries import Gaussians, all_gaussian_distances, moments
+from ._training_free import TrainingFreeEmbedder, blocks_of, center_of
 
 # A direction of the mean covariance is null below this share of the largest variance.
 _NULL = 1e-12
@@ -25,9 +25,10 @@ class GaussianEmbedder(TrainingFreeEmbedder):
         |z - z'|^2 = |m - m'|^2 + tr((T - T') C (T - T'))
         T = C^-1/2 (C^1/2 S C^1/2)^1/2 C^-1/2
 
-    which is never less than the exact distance, and equal where covariances commute, on
-    a line among others. Two moments cannot tell many measures apart: see whether they
-    are enough, with `score`, before anything costlier.
+    which is equal where covariances commute, on a line among others, and otherwise
+    more, between measures that extend in no direction that C does not. Two moments
+    cannot tell many measures apart: see whether they are enough, with `score`, before
+    anything costlier.
 
     Parameters
     ----------
@@ -112,8 +113,9 @@ class GaussianEmbedder(TrainingFreeEmbedder):
 
     def _fit(self, measures, pairs, distances, rng):
         location = center_of(measures)
-        factors = _moments(measures, location)[:, 1:]
-        covariance = np.einsum("nri,nrj->ij", factors, factors) / len(factors)
+        covariance = np.zeros((len(location), len(location)))
+        for _, x, a in moments(measures, location):
+            covariance += (a[:, None] * x).T @ x / len(measures)
         rank = len(_principal(covariance)[0])
         return {
             "location_": location,
@@ -126,17 +128,12 @@ class GaussianEmbedder(TrainingFreeEmbedder):
         return _moments(measures, self.location_)
 
     def _embed(self, measures):
-        moments = _moments(measures, self.location_)
-        means, factors = moments[:, 0], moments[:, 1:]
-        variances, axes = _principal(self.covariance_)
-        # C^1/2 S C^1/2 = B' B in the axes of C, and its root is V s V'.
-        B = factors @ (axes * np.sqrt(variances))
-        _, s, Vt = np.linalg.svd(B, full_matrices=False)
-        G = (Vt.swapaxes(1, 2) * s[:, None]) @ Vt  # T_ij sqrt(c_i c_j)
-        i, j = np.triu_indices(len(variances))
-        # The trace is the sum over i, j of c_j T_ij^2; T is symmetric.
-        weight = np.sqrt(1 / variances[i] + np.where(i == j, 0, 1 / variances[j]))
-        return np.hstack([G[:, i, j] * weight, means]).astype(np.float32)
+        principal, parts = _principal(self.covariance_), []
+        for some in blocks_of(measures, 4 * self.covariance_.size):
+            summaries = _moments(some, self.location_)
+            columns = tangent(summaries[:, 1:], *principal), summaries[:, 0]
+            parts.append(np.hstack(columns).astype(np.float32))
+        return np.concatenate(parts)
 
     def _all_distances(self, r_x, r_y, squared):
         W = all_gaussian_distances(r_x, r_y)
@@ -152,14 +149,32 @@ class GaussianEmbedder(TrainingFreeEmbedder):
 
 def _moments(measures, origin):
     """Return means and factors of covariances: [n, 1 + d, d]."""
+    return Gaussians().summarise(moments(measures, origin), n_rows=1 + len(origin))
 
-    def centred():
-        for i in range(len(measures)):
-            x, a = measures.measure(i)
-            mean = a @ (x - origin)
-            yield mean, x - origin - mean, a
 
-    return Gaussians().summarise(centred(), n_rows=1 + len(origin))
+def tangent(factors, variances, axes):
+    """Return coordinates of covariances in the tangent space of one of them.
+
+    With the root `C^1/2 S C^1/2 = G^2` in the axes of C, `T_ij = G_ij / sqrt(c_i c_j)`,
+    and the squared length of T is the sum over i and j of `c_j T_ij^2`.
+
+    Parameters
+    ----------
+    factors : ndarray of shape (n, r, d)
+        R, where `S = R' R`.
+    variances, axes : ndarray of shape (k,) and (d, k)
+        Eigenvalues of C, all positive, and eigenvectors.
+
+    Returns
+    -------
+    coordinates : ndarray of shape (n, k (k + 1) / 2)
+    """
+    B = factors @ (axes * np.sqrt(variances))
+    _, s, Vt = np.linalg.svd(B, full_matrices=False)  # the root is V s V'
+    G = (Vt.swapaxes(1, 2) * s[:, None]) @ Vt
+    i, j = np.triu_indices(len(variances))
+    weight = np.sqrt(1 / variances[i] + np.where(i == j, 0, 1 / variances[j]))
+    return G[:, i, j] * weight
 
 
 def _principal(covariance):

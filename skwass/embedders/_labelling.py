@@ -194,7 +194,8 @@ def check_labels(pairs, distances, n_measures):
     return pairs, w
 
 
-def _warn_of_idle_memory(embedder):
+def warn_of_idle_memory(embedder):
+    """Warn of a `memory` that will not find labels again."""
     is_seeded = isinstance(embedder.random_state, Integral)
     if embedder.memory is not None and not is_seeded:
         warnings.warn(
@@ -255,7 +256,7 @@ def obtain_labels(
     """
     mode, members, groups = embedder._labels_mode(), None, None
     if pairs is None and distances is None:
-        _warn_of_idle_memory(embedder)
+        warn_of_idle_memory(embedder)
         n_pairs, options = embedder.n_pairs, {}
         if mode == "blocks":
             options["block_size"] = embedder.block_size

@@ -8,12 +8,10 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..ot._maps import transport_maps
-from ._correction import fit_quadratic_form, n_corrected, root
+from ._correction import FeatureMap, fit_correction, fit_scale, gaps_squared, matter
 from ._reference import make_reference, settle_solver
-from ._training_free import ScaledEmbedder, fit_scale, matters
+from ._training_free import ScaledEmbedder, blocks_of
 
-# Maps that are held at a time.
-_N_EMBEDDED = 4_096
 _N_PAIRS, _N_CORRECTION_PAIRS = 500, 20_000
 
 
@@ -48,7 +46,8 @@ class LinearOTEmbedder(ScaledEmbedder):
         (n_reference, d), or a tuple `(points, weights)`.
     scale : bool, default=True
         Whether to multiply the part without the mean by one number, fitted to distances
-        of `n_pairs` pairs: a detour through the reference overestimates.
+        of `n_pairs` pairs: a detour through the reference overestimates. Part of
+        `correction`.
     correction : bool, default=False
         Whether to fit more than one number: the positive semidefinite form of leading
         components of the maps (64 at most, fewer with few pairs) that is nearest to
@@ -56,8 +55,9 @@ class LinearOTEmbedder(ScaledEmbedder):
         off the squared error where there are some thousand measures and pairs; with
         less than some hundred measures leave it out.
     n_maps : int, default=10_000
-        Training measures, at most, that PCA and correction see, at least 2. Each costs
-        a solve in `fit`. Without either, only those of the `n_pairs` pairs do.
+        Training measures, at most, that PCA and correction see and pairs are drawn
+        among, at least 2; those of given pairs come on top. Each costs a solve in
+        `fit`, and `8 n_reference d` bytes. Without either, those of pairs alone do.
     n_pairs : int or "auto", default="auto"
         Pairs whose distances are solved in `fit`; `"auto"` is 500 for the scale, 20,000
         for the correction.
@@ -221,26 +221,20 @@ class LinearOTEmbedder(ScaledEmbedder):
         if len(self._components):
             X = X @ self._components / self._stretch + self._center
         points, weights = self.reference_points_, self.reference_weights_
-        rest, means = np.split(X, [points.size], axis=1)
-        leading = rest @ self._axes
-        rest = rest - leading @ self._axes.T
-        rest = rest / self.scale_ if self.scale_ > 0 else np.zeros_like(rest)
-        shapes = rest + leading @ np.linalg.pinv(self._factor) @ self._axes.T
-        moves = (shapes + self._offset).reshape(-1, *points.shape)
+        shapes, means = np.split(X, [points.size], axis=1)
+        moves = self._feature_map().invert(shapes).reshape(-1, *points.shape)
         clouds = points + moves / np.sqrt(weights)[:, None] + means[:, None]
         if np.ptp(weights) > 1e-12:
             return [(cloud, weights.copy()) for cloud in clouds]
         return clouds
 
     def _embed(self, measures):
-        parts = []
-        for start in range(0, len(measures), _N_EMBEDDED):
-            some = measures[start : start + _N_EMBEDDED]
-            reference = self.reference_points_, self.reference_weights_
+        reference = self.reference_points_, self.reference_weights_
+        feature_map, parts = self._feature_map(), []
+        for some in blocks_of(measures, reference[0].size):
             moves = transport_maps(*reference, some, self.solver_, self.n_jobs)
             shapes, means = _split(moves, self.reference_weights_)
-            shapes = _apply(shapes, self._offset, self._axes, self._factor, self.scale_)
-            Z = np.hstack([shapes, means])
+            Z = np.hstack([feature_map.apply(shapes), means])
             if len(self._components):
                 Z = self._stretch * (Z - self._center) @ self._components.T
             parts.append(Z.astype(np.float32))
@@ -263,23 +257,25 @@ class LinearOTEmbedder(ScaledEmbedder):
         moves = transport_maps(points, weights, measures[rows], solver, self.n_jobs)
         shapes, means = _split(moves, weights)
         ends = np.searchsorted(rows, pairs)
-        linear = self._fit_linear(shapes, means, ends, w)
+        fitted = self._fit_map(shapes, means, ends, w)
         center, components, stretch = np.empty(0), np.empty((0, 0)), 1.0
         n_features = points.size + points.shape[1]
         if self.n_components is not None:
-            Z = np.hstack([_apply(shapes, *linear), means])
+            Z = np.hstack([fitted.apply(shapes), means])
             center, components = self._fit_components(Z, rng)
             n_features = len(components)
             if self._needs_labels():  # what is cut off was part of the distances
-                gaps = (Z[ends[:, 0]] - Z[ends[:, 1]]) @ components.T
-                stretch = fit_scale(np.square(gaps).sum(axis=1), w)
+                stretch = fit_scale(gaps_squared(Z @ components.T, ends), w)
         return {
             "reference_points_": points,
             "reference_weights_": weights,
             "solver_": solver,
             "n_pairs_": len(pairs),
             "n_solves_": n_solves + n_solved + len(rows),
-            **dict(zip(("_offset", "_axes", "_factor", "scale_"), linear, strict=True)),
+            "_offset": fitted.offset,
+            "_axes": fitted.axes,
+            "_factor": fitted.factor,
+            "scale_": fitted.scale,
             "_center": center,
             "_components": components,
             "_stretch": stretch,
@@ -289,28 +285,18 @@ class LinearOTEmbedder(ScaledEmbedder):
     def _needs_labels(self):
         return self.scale or self.correction
 
-    def _fit_linear(self, shapes, means, ends, w):
-        """Return offset, axes, their factor, and the scale of all the rest."""
-        offset, axes = np.zeros(shapes.shape[1]), np.empty((shapes.shape[1], 0))
-        factor, scale = np.empty((0, 0)), 1.0
-        left, right = ends.T
-        known = np.square(means[left] - means[right]).sum(axis=1)
-        gaps = shapes[left] - shapes[right]
-        total = np.square(gaps).sum(axis=1)
+    def _fit_map(self, shapes, means, ends, w):
+        """Return what is done with shapes before distances are taken."""
+        scale, gaps_sq = 1.0, gaps_squared(shapes, ends)
+        known_sq = gaps_squared(means, ends)
         if self._needs_labels():
-            scale = fit_scale(total, w, known)
-        differ = w > 0
-        if self.correction and matters(total, w):
-            k = n_corrected(np.count_nonzero(differ), len(np.unique(ends)))
-            k = min(k, *shapes.shape)
-            offset = shapes.mean(axis=0)
-            axes = PCA(k, random_state=0).fit(shapes).components_.T
-            x = gaps[differ] @ axes
-            rest = np.maximum(total[differ] - np.square(x).sum(axis=1), 0)
-            target = w[differ] ** 2 - known[differ]
-            M, scale_sq = fit_quadratic_form(x, rest, target, w[differ], scale**2)
-            factor, scale = root(M), scale_sq**0.5
-        return offset, axes, factor, scale
+            scale = fit_scale(gaps_sq, w, known_sq)
+        if self.correction and matter(gaps_sq, w):
+            return fit_correction(shapes, ends, w, known_sq, scale)
+        return FeatureMap.scaling(shapes.shape[1], scale)
+
+    def _feature_map(self):
+        return FeatureMap(self._offset, self._axes, self._factor, self.scale_)
 
     def _fit_components(self, Z, rng):
         if self.n_components > min(Z.shape):
@@ -332,10 +318,3 @@ def _split(moves, weights):
     means = weights @ moves
     shapes = (moves - means[:, None]) * np.sqrt(weights)[:, None]
     return shapes.reshape(len(moves), means.shape[1] * len(weights)), means
-
-
-def _apply(shapes, offset, axes, factor, scale):
-    """Multiply by `factor` along the axes and by `scale` across them."""
-    centred = shapes - offset
-    change = factor - scale * np.eye(len(factor))
-    return scale * centred + centred @ axes @ change @ axes.T

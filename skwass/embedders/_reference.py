@@ -11,7 +11,7 @@ from ..ot import EntropicWasserstein, ExactWasserstein, SinkhornDivergence
 from ..ot._ground_metric import evenly, is_euclidean
 from ..ot._maps import transport_maps
 from ..ot._pairwise import as_ground_truth
-from ._training_free import support_of
+from ._training_free import merged, support_of
 
 # Measures and points that k-means gets, and measures and rounds of the barycenter: more
 # changed the correlation with W in the fourth digit.
@@ -61,7 +61,7 @@ def make_reference(reference, n_points, measures, solver, rng, n_jobs):
     points, weights = _centers(some.to_clouds(), n_points, rng)
     if reference == "kmeans":
         return points, weights, 0
-    some = some[:_N_AVERAGED]
+    some = some[evenly(len(some), _N_AVERAGED)]
     weights = np.full(len(points), 1 / len(points))
     for _ in range(_N_ROUNDS):
         # Each point goes to the mean of where the maps send it.
@@ -91,8 +91,7 @@ def _centers(clouds, n_points, rng):
     sizes = [len(a) for a in clouds.masses]
     points = points - np.repeat(means - center, sizes, axis=0)
     # Sorted and merged: neither order nor points in two halves change the reference.
-    points, owners = np.unique(points, axis=0, return_inverse=True)
-    weights = np.bincount(owners.ravel(), masses)
+    points, weights = merged(points, masses)
     if len(points) > _N_POINTS:
         kept = rng.choice(len(points), _N_POINTS, replace=False, p=weights)
         points, weights = points[kept], np.ones(_N_POINTS)

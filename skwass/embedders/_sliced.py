@@ -6,10 +6,8 @@ import numpy as np
 from sklearn.utils._param_validation import Interval
 
 from ..ot._quantiles import centred_cells, draw_directions
-from ._training_free import ScaledEmbedder, center_of, fit_scale
-
-# Measures whose quantiles are held at a time, in float64.
-_N_EMBEDDED = 4_096
+from ._correction import fit_scale, gaps_squared
+from ._training_free import ScaledEmbedder, blocks_of, center_of
 
 
 class SlicedWassersteinEmbedder(ScaledEmbedder):
@@ -139,8 +137,7 @@ class SlicedWassersteinEmbedder(ScaledEmbedder):
 
     def _embed(self, measures):
         parts = []
-        for start in range(0, len(measures), _N_EMBEDDED):
-            some = measures[start : start + _N_EMBEDDED]
+        for some in blocks_of(measures, self._n_features_out):
             means, cells = _split(some, self.directions_, self._n_cells, self._origin)
             columns = self.scale_ * cells, means @ self._mean_map
             parts.append(np.hstack(columns).astype(np.float32))
@@ -154,11 +151,11 @@ class SlicedWassersteinEmbedder(ScaledEmbedder):
         mean_map = directions / np.sqrt(directions.shape[1])
         if self.scale:
             rows, ends = np.unique(pairs, return_inverse=True)
-            left, right = ends.reshape(-1, 2).T
+            ends = ends.reshape(-1, 2)
             means, cells = _split(measures[rows], directions, self.n_quantiles, origin)
-            gaps_sq = np.square(cells[left] - cells[right]).sum(axis=1)
-            known_sq = np.square(means[left] - means[right]).sum(axis=1)
-            scale, mean_map = fit_scale(gaps_sq, w, known_sq), np.eye(measures.dim)
+            known_sq = gaps_squared(means, ends)
+            scale = fit_scale(gaps_squared(cells, ends), w, known_sq)
+            mean_map = np.eye(measures.dim)
         return {
             "directions_": directions,
             "scale_": scale,

@@ -1,6 +1,5 @@
 """What embedders have in common that train no network."""
 
-import warnings
 from abc import abstractmethod
 from numbers import Integral
 
@@ -13,10 +12,10 @@ from ..ot import sample_pairs
 from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
 from ._io import FileMixin
-from ._labelling import check_labels, label
+from ._labelling import check_labels, label, warn_of_idle_memory
 
-# Squares below this share are rounding; a scale below this is worth a warning.
-_ROUNDING, _SMALL = 1e-12, 0.05
+# Numbers in float64 that are held at a time, besides results.
+_MAX_NUMBERS = 2**23
 
 
 class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
@@ -129,44 +128,11 @@ class ScaledEmbedder(TrainingFreeEmbedder):
         if is_given:
             pairs, w = check_labels(pairs, distances, len(measures))
             return pairs, w, 0
+        warn_of_idle_memory(self)
         members = np.arange(len(measures)) if members is None else members
         pairs = members[sample_pairs(len(members), n_pairs, rng)]
         w, n_solves = label(self, measures, pairs)
         return pairs, w, n_solves
-
-
-def matters(predicted_sq, w):
-    """Whether squared distances are more than rounding beside the true ones."""
-    return predicted_sq.max(initial=0) > _ROUNDING * (w**2).max(initial=0)
-
-
-def fit_scale(predicted_sq, w, known_sq=0.0):
-    """Return c >= 0 such that `known_sq + c^2 predicted_sq` is nearest to `w^2`.
-
-    Errors are relative to w, so to first order those of W are weighed equally. Where
-    there is nothing to scale, as between translates, c is 1.
-
-    Parameters
-    ----------
-    predicted_sq, w, known_sq : ndarray of shape (n_pairs,)
-        Squared distances to scale, true distances, and a part of their squares that is
-        exact.
-    """
-    if not matters(predicted_sq, w):
-        return 1.0
-    differ = w > 0
-    x = predicted_sq[differ] / w[differ]
-    y = (w**2 - known_sq)[differ] / w[differ]
-    c = max(float(x @ y / (x @ x)), 0.0) ** 0.5
-    if c < _SMALL:
-        warnings.warn(
-            f"Fitted a scale of {c:.2g}: true distances are hardly more than those of "
-            "means, and the embedding keeps nothing else. Fit to measures that differ "
-            "in shape and W2 in the unit of X, or set scale=False.",
-            UserWarning,
-            stacklevel=6,
-        )
-    return c
 
 
 def support_of(measures):
@@ -179,9 +145,30 @@ def support_of(measures):
     return points, np.concatenate(measures.masses) / len(measures)
 
 
+def merged(points, masses):
+    """Return points in order, those that coincide as one, with their masses."""
+    points, owners = np.unique(points, axis=0, return_inverse=True)
+    return points, np.bincount(owners.ravel(), masses)
+
+
 def center_of(measures):
     """Return the mean of the means of measures."""
     if isinstance(measures, Histograms):
         return measures.masses.mean(axis=0) @ measures.support
     clouds = zip(measures.masses, measures.points, strict=True)
     return np.mean([a @ x for a, x in clouds], axis=0, dtype=np.float64)
+
+
+def blocks_of(measures, n_numbers):
+    """Yield parts of a collection whose features take some hundred megabytes.
+
+    Parameters
+    ----------
+    measures : Histograms or PointClouds
+        The whole.
+    n_numbers : int
+        Numbers in float64 that a measure becomes.
+    """
+    step = max(1, _MAX_NUMBERS // n_numbers)
+    for start in range(0, len(measures), step):
+        yield measures[start : start + step]

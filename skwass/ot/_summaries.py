@@ -4,6 +4,8 @@ A bound summarises each measure once, as an array of numbers, and compares summa
 by row.
 """
 
+from math import isqrt
+
 import numpy as np
 import torch
 from sklearn.utils import check_random_state
@@ -66,20 +68,24 @@ def all_gaussian_distances(A, B=None):
     is_own, B = B is None, A if B is None else B
     W = np.zeros((len(A), len(B)), dtype=np.float32)
     in_plane = A.shape[1:] == (3, 2)
-    n_rows = _SIDE if in_plane else 1
-    n_columns = _SIDE if in_plane else max(1, _N_GATHERED // A[0].size)
-    for i in range(0, len(A), n_rows):
-        for j in range(i if is_own else 0, len(B), n_columns):
-            left, right = A[i : i + n_rows], B[j : j + n_columns]
-            if in_plane:
-                block = _in_plane(left, right)
-            else:
-                block = Gaussians().compare(np.broadcast_to(left, right.shape), right)
-            W[i : i + n_rows, j : j + n_columns] = block
-    if is_own:
-        W = np.triu(W, 1)
-        W += W.T
+    side = _SIDE if in_plane else max(1, isqrt(_N_GATHERED // A[0].size))
+    for i in range(0, len(A), side):
+        for j in range(i if is_own else 0, len(B), side):
+            rows, columns = slice(i, i + side), slice(j, j + side)
+            block = (_in_plane if in_plane else _one_by_one)(A[rows], B[columns])
+            if is_own and i == j:
+                block = np.triu(block, 1)
+                block += block.T
+            elif is_own:
+                W[columns, rows] = block.T
+            W[rows, columns] = block
     return W
+
+
+def _one_by_one(A, B):
+    """Compare all pairs of Gaussians in any dimension."""
+    i, j = np.indices((len(A), len(B))).reshape(2, -1)
+    return Gaussians().compare(A[i], B[j]).reshape(len(A), len(B))
 
 
 def _in_plane(A, B):
@@ -164,8 +170,23 @@ class Frame:
 
     def moments(self, measures):
         """Yield mean, points minus mean, and masses of each measure."""
-        for i in range(len(measures)):
-            x, a = measures.measure(i)
-            x = (x.astype(np.float64, copy=False) - self.origin) / self.unit
-            mean = a @ x
-            yield mean, x - mean, a
+        return moments(measures, self.origin, self.unit)
+
+
+def moments(measures, origin, unit=1.0):
+    """Yield mean, points minus mean, and masses of each measure.
+
+    Parameters
+    ----------
+    measures : Histograms or PointClouds
+        Measures.
+    origin : ndarray of shape (d,)
+        Where coordinates are 0.
+    unit : float, default=1.0
+        Where they are 1.
+    """
+    for i in range(len(measures)):
+        x, a = measures.measure(i)
+        x = (x.astype(np.float64, copy=False) - origin) / unit
+        mean = a @ x
+        yield mean, x - mean, a

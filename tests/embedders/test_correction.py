@@ -4,10 +4,18 @@ import cvxpy as cp
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.exceptions import ConvergenceWarning
 
 from skwass.embedders import _correction
-from skwass.embedders._correction import fit_quadratic_form, n_corrected, root
-from skwass.embedders._training_free import fit_scale
+from skwass.embedders._correction import (
+    FeatureMap,
+    fit_correction,
+    fit_quadratic_form,
+    fit_scale,
+    gaps_squared,
+    n_corrected,
+    root,
+)
 
 
 def problem(n_pairs=300, k=3, seed=0, noise=0.1):
@@ -79,3 +87,42 @@ def test_fit_scale():
     assert fit_scale(1e-28 * d, d) == 1.0
     with pytest.warns(UserWarning, match="Fitted a scale of 0"):
         assert fit_scale(d**2, 0.1 * np.sqrt(known), known) == 0
+
+
+def test_one_tiny_label_does_not_decide_the_scale():
+    d, w = np.ones(501), np.ones(501)
+    d[0], w[0] = 1e-6, 1e-9
+    assert fit_scale(d, w) == pytest.approx(1)
+
+
+def test_features_of_lower_rank_than_components():
+    """Null components are left alone, whatever rounding they hold."""
+    rng = np.random.default_rng(0)
+    Z = rng.normal(size=(300, 3)) @ rng.normal(size=(3, 40)) + 5
+    ends = rng.integers(300, size=(4_000, 2))
+    w = 0.8 * np.sqrt(gaps_squared(Z, ends))
+    found = fit_correction(Z, ends, w, 0.0, 1.0)
+    assert found.axes.shape == (40, 3)
+    assert_allclose(found.factor, 0.8 * np.eye(3), atol=0.05)
+    mapped = found.apply(Z)
+    assert_allclose(np.sqrt(gaps_squared(mapped, ends)), w, rtol=0.05)
+    assert_allclose(found.invert(mapped), Z, atol=1e-6)
+
+
+def test_feature_map():
+    rng = np.random.default_rng(0)
+    axes = np.linalg.qr(rng.normal(size=(6, 2)))[0]
+    A = rng.normal(size=(2, 2))
+    one = FeatureMap(rng.normal(size=6), axes, root(A @ A.T), 0.7)
+    Z = rng.normal(size=(5, 6))
+    whole = one.axes @ one.factor @ axes.T + 0.7 * (np.eye(6) - axes @ axes.T)
+    assert_allclose(one.apply(Z), (Z - one.offset) @ whole, atol=1e-12)
+    assert_allclose(one.invert(one.apply(Z)), Z, atol=1e-10)
+    assert_allclose(FeatureMap.scaling(6, 2.0).apply(Z), 2 * Z)
+
+
+def test_a_correction_that_does_not_settle_says_so(monkeypatch):
+    monkeypatch.setattr(_correction, "_MAX_ITER", 2)
+    x, rest, target, _ = problem()
+    with pytest.warns(ConvergenceWarning, match="The correction still moved by"):
+        fit_quadratic_form(x, rest, target, np.sqrt(target), 3.0)

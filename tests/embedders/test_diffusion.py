@@ -6,13 +6,15 @@ from numpy.linalg import matrix_power
 from numpy.testing import assert_allclose
 
 from skwass import DiffusionEMDEmbedder
-from skwass.embedders import _diffusion_operator
+from skwass.embedders import _diffusion, _diffusion_operator
 from skwass.embedders._diffusion_operator import (
     evened,
     grid_affinity,
+    grid_gap,
     n_mixing_scales,
     neighbor_affinity,
     share_mass,
+    spectral_gap,
 )
 from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
@@ -87,11 +89,32 @@ def test_the_operator_keeps_mass():
     assert_allclose(_diffusion_operator.diffusion_operator(affinity).sum(axis=1), 1)
 
 
-def test_mixing_scales_are_those_of_the_spectrum():
-    for affinity in (grid_affinity((9, 9)), grid_affinity((3,)), grid_affinity((40,))):
-        values = np.sort(np.linalg.eigvals(dense_walk(affinity)).real)
-        expected = 1 + np.ceil(-np.log2(1 - values[-2]))
-        assert n_mixing_scales(evened(affinity)) == expected
+@pytest.mark.parametrize("shape", [(9, 9), (3,), (40,), (5, 12), (3, 4, 5)])
+def test_mixing_scales_are_those_of_the_spectrum(shape):
+    values = np.sort(np.linalg.eigvals(dense_walk(grid_affinity(shape))).real)
+    gap = 1 - values[-2]
+    assert spectral_gap(evened(grid_affinity(shape))) == pytest.approx(gap, rel=1e-3)
+    assert grid_gap(shape) == pytest.approx(gap, rel=0.5)
+    assert n_mixing_scales(0.1) == 5
+    assert n_mixing_scales(0.0) == 16
+
+
+def test_far_from_the_origin():
+    rng = np.random.default_rng(0)
+    clouds = [rng.normal(size=(30, 20)) for _ in range(6)]
+    near, far = (
+        DiffusionEMDEmbedder(n_nodes=50, scale=False, random_state=0).fit(some)
+        for some in (clouds, [x + 1e7 for x in clouds])
+    )
+    W = far.pairwise_distances([x + 1e7 for x in clouds])
+    assert_allclose(W, near.pairwise_distances(clouds), rtol=1e-3)
+
+
+def test_many_points_are_drawn_from_few_measures(monkeypatch):
+    monkeypatch.setattr(_diffusion, "_MAX_POINTS", 100)
+    clouds = np.random.default_rng(0).normal(size=(30, 20, 2))
+    embedder = DiffusionEMDEmbedder(n_nodes=10, random_state=0).fit(clouds)
+    assert embedder.nodes_.shape == (10, 2)
 
 
 def test_distance_grows_with_the_gap_and_scale_fits_it():

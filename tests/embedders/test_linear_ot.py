@@ -8,8 +8,10 @@ from scipy.spatial.distance import cdist
 from sklearn.base import clone
 
 from skwass import LinearOTEmbedder
+from skwass.embedders._reference import make_reference
 from skwass.geometry import barycenter, geodesic
 from skwass.inspection import GeodesicDisplay
+from skwass.measures import as_measures
 from skwass.ot import (
     ExactWasserstein,
     GromovWasserstein,
@@ -210,6 +212,51 @@ def test_equal_measures_and_single_points():
     equal = LinearOTEmbedder(random_state=0).fit([clouds[0]] * 5)
     assert equal.scale_ == 1
     assert len(equal.reference_points_) == 1
+
+
+def test_a_reference_of_few_points_is_corrected_as_well(blobs):
+    plain, corrected = (
+        LinearOTEmbedder(
+            correction=correction, n_reference=8, n_pairs=4_000, random_state=0
+        ).fit(blobs[0])
+        for correction in (False, True)
+    )
+    assert error(corrected, blobs)[0] < error(plain, blobs)[0]
+
+
+def test_the_barycenter_is_of_all_classes_in_sorted_data(digits):
+    X, _, y, _ = digits
+    order = np.argsort(y)
+    _, _, n_solves = make_reference(
+        "barycenter",
+        5,
+        _Recorded(as_measures(X[order], grid_shape=(8, 8))),
+        ExactWasserstein(),
+        np.random.RandomState(0),
+        None,
+    )
+    assert n_solves == 120
+    assert set(y[order][_Recorded.kept]) == set(range(10))
+
+
+class _Recorded:
+    """Measures that remember which of them the last slice of a slice took."""
+
+    kept = None
+
+    def __init__(self, measures, rows=None):
+        self.measures = measures
+        self.rows = np.arange(len(measures)) if rows is None else rows
+
+    def __len__(self):
+        return len(self.measures)
+
+    def __getitem__(self, rows):
+        _Recorded.kept = self.rows[rows]
+        return _Recorded(self.measures[rows], self.rows[rows])
+
+    def __getattr__(self, name):
+        return getattr(self.measures, name)
 
 
 @pytest.mark.parametrize("correction", [True, False])
