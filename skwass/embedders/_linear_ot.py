@@ -241,11 +241,18 @@ class LinearOTEmbedder(ScaledEmbedder):
         return np.concatenate(parts)
 
     def _fit(self, measures, pairs, distances, rng):
+        return self._learn(measures, pairs, distances, rng)[0]
+
+    def _learn(self, measures, pairs, distances, rng, needs_maps=False):
+        """Return fitted attributes, which measures were mapped, and their embeddings.
+
+        These before PCA. With `needs_maps` of `n_maps` measures, whatever is fitted.
+        """
         solver = settle_solver(self.ground_truth, measures)
         points, weights, n_solves = make_reference(
             self.reference, self.n_reference, measures, solver, rng, self.n_jobs
         )
-        needs_maps = self.correction or self.n_components is not None
+        needs_maps |= self.correction or self.n_components is not None
         members = np.sort(rng.permutation(len(measures))[: self.n_maps])
         n_pairs = self.n_pairs
         if n_pairs == "auto":
@@ -258,15 +265,13 @@ class LinearOTEmbedder(ScaledEmbedder):
         shapes, means = _split(moves, weights)
         ends = np.searchsorted(rows, pairs)
         fitted = self._fit_map(shapes, means, ends, w)
+        Z = np.hstack([fitted.apply(shapes), means])
         center, components, stretch = np.empty(0), np.empty((0, 0)), 1.0
-        n_features = points.size + points.shape[1]
         if self.n_components is not None:
-            Z = np.hstack([fitted.apply(shapes), means])
             center, components = self._fit_components(Z, rng)
-            n_features = len(components)
             if self._needs_labels():  # what is cut off was part of the distances
                 stretch = fit_scale(gaps_squared(Z @ components.T, ends), w)
-        return {
+        attributes = {
             "reference_points_": points,
             "reference_weights_": weights,
             "solver_": solver,
@@ -279,8 +284,9 @@ class LinearOTEmbedder(ScaledEmbedder):
             "_center": center,
             "_components": components,
             "_stretch": stretch,
-            "_n_features_out": n_features,
+            "_n_features_out": len(components) or Z.shape[1],
         }
+        return attributes, rows, Z
 
     def _needs_labels(self):
         return self.scale or self.correction

@@ -16,22 +16,27 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..nn.devices import resolve_device
 from ..nn.inputs import CHUNK_ROWS
-from ..nn.pairs import FreshPairs, PairBatches
 from ..nn.siamese import PairObjective, ValidationScore
 from ..nn.train import (
     TrainingOptions,
     TrainingResult,
     make_optimizer,
     seeded,
-    train,
     train_epoch,
 )
 from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
 from ._checks import to_tensor
 from ._io import FileMixin
-from ._labelling import BatchLabeller, obtain_labels
+from ._labelling import obtain_labels
 from ._reporting import FitReporter
+from ._stages import (
+    map_batches,
+    map_options,
+    pair_batches,
+    train_stages,
+    tuning_options,
+)
 
 
 def _on_cpu(state):
@@ -65,6 +70,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "ground_truth": GROUND_TRUTH_CONSTRAINT,
         "n_pairs": [Interval(Integral, 1, None, closed="left")],
+        "n_maps": [Interval(Integral, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [
@@ -180,19 +186,28 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             self._deadline(start, share=0.5),
         )
         module = self._module(goes_on, measures, labelled, generator).to(device)
-        reporter.begin_training(self.max_iter, module)
-        batches = self._batches(module, measures, labelled, device)
-        with seeded(generator, device):
-            result = train(
-                module,
-                batches,
-                self._objective(module, measures, device, generator),
-                self._validation(module, measures, labelled, device),
-                self._options(self._deadline(start)),
-                generator,
-                reporter,
+        stages, n_mapped = [], 0
+        options = self._options(self._deadline(start))
+        if self.n_maps and not goes_on:
+            rng = np.random.RandomState(training_seed)
+            batches, n_mapped = map_batches(
+                self, module, measures, labelled, device, rng
             )
+            stages.append((batches, map_options(options)))
+            options = tuning_options(options)
+        batches = pair_batches(self, module, measures, labelled, device)
+        stages.append((batches, options))
+        reporter.begin_training(self.max_iter * len(stages), module)
+        result = train_stages(
+            module,
+            stages,
+            self._objective(module, measures, device, generator),
+            self._validation(module, measures, labelled, device),
+            generator,
+            reporter,
+        )
         self._keep(goes_on, module, labelled, batches, result)
+        self.n_solves_ += n_mapped
         reporter.end_training(result.stopped_by)
         return self
 
@@ -215,7 +230,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
         reporter.begin_training(1, module)
         reporter.begin_epoch()
-        batches = self._batches(module, measures, labelled, device)
+        batches = pair_batches(self, module, measures, labelled, device)
         loss = self._objective(module, measures, device, generator)
         parts = module, batches, loss, optimizer, options, generator
         with seeded(generator, device):
@@ -291,26 +306,6 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             )
         module.scale.fill_(scale or 1.0)
         return module.eval()
-
-    def _batches(self, module, measures, labelled, device):
-        scale = float(module.scale)
-        if labelled.members is not None:
-            n_each = min(self.block_size, len(labelled.members))
-            n_steps = -(-self.n_pairs * 2 // (n_each * (n_each - 1)))
-            members = torch.from_numpy(labelled.members)
-            labeller = BatchLabeller(self, measures, scale)
-            return FreshPairs(members, labeller, self.block_size, n_steps, device)
-        rows = labelled.train
-        pairs, w = labelled.pairs[rows], torch.from_numpy(labelled.w[rows] / scale)
-        groups = labelled.groups
-        if groups is not None:
-            groups = torch.from_numpy(groups[rows])
-        batch_size = self.batch_size
-        if batch_size == "auto":
-            # Labels carry no noise: a few hundred steps an epoch do for any number.
-            batch_size = int(np.clip(len(pairs) // 400, 128, 1024))
-        pairs = torch.from_numpy(pairs)
-        return PairBatches(pairs, w.float(), batch_size, device, groups)
 
     def _objective(self, module, measures, device, generator):
         data = self._data(module, measures, device, generator)

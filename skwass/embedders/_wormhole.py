@@ -104,6 +104,10 @@ class WormholeEmbedder(CloudEmbedder):
     n_pairs : int, default=20_000
         Pairs drawn and labelled for training, at most all there are; with `"in_batch"`,
         pairs an epoch. A tenth more (2,000 at most) is labelled for validation.
+    n_maps : int, default=0
+        Training measures, at most, whose maps from one reference are solved, as by
+        :class:`LinearOTEmbedder`, and learned in `max_iter` epochs before the pairs:
+        a solve a measure teaches its distance to all others. For W2 alone.
     max_iter : int, default=20
         Epochs: passes over the pairs. The learning rate ends at zero after the last.
         With a few thousand labels, 60 bring more than 20.
@@ -121,9 +125,9 @@ class WormholeEmbedder(CloudEmbedder):
     max_grad_norm : float, default=1.0
         Gradients are clipped to this norm.
     early_stopping : bool, default=True
-        Whether to hold out measures, to keep the weights that did best on them and to
-        stop when `n_iter_no_change` epochs brought nothing better. With fewer than two
-        measures to hold out, or given pairs that leave none, training goes on without.
+        Whether to hold out measures, keep the weights that did best on them and stop
+        when `n_iter_no_change` epochs brought nothing better; not if none can be held
+        out.
     validation_fraction : float, default=0.1
         Share of the measures to hold out, in (0, 1). Pairs given by the user that join
         both sides are not used.
@@ -138,8 +142,8 @@ class WormholeEmbedder(CloudEmbedder):
     n_score_pairs : int, default=1_000
         Pairs that `score` labels.
     memory : str or object with the joblib.Memory interface, default=None
-        Keeps labels, if `random_state` is an integer: a search over architectures
-        computes those of a fold once. Not used with `"in_batch"` while training.
+        Keeps labels, if `random_state` is an integer, for searches; not those of
+        `"in_batch"`.
     device : str, default="cpu"
         `"cpu"`, `"cuda"`, `"cuda:<number>"`, or `"auto"` for CUDA where there is any. A
         model fitted on a GPU opens on a CPU.
@@ -167,8 +171,7 @@ class WormholeEmbedder(CloudEmbedder):
     n_solves_ : int
         Labels that were computed; 0 if they were given or in `memory`.
     padded_share_ : float
-        Share of the points of padded batches that is padding, for all training
-        measures in one go.
+        Share of padding in batches of all training measures.
     stopped_by_ : str
         `"max_iter"`, `"max_time"`, `"early_stopping"` or `"callback"`.
     n_features_in_ : int
@@ -204,8 +207,8 @@ class WormholeEmbedder(CloudEmbedder):
     of all clouds: `2 n_frequencies + d` numbers each.
 
     Raises ValueError for empty clouds, clouds of several dimensions, negative weights,
-    NaN or infinity, for a `width` that heads do not share evenly, and for an exact mean
-    with another distance than W2.
+    NaN or infinity, a `width` that heads do not share, and an exact mean or maps with
+    another distance than W2.
 
     References
     ----------
@@ -275,6 +278,7 @@ class WormholeEmbedder(CloudEmbedder):
         block_size=16,
         ground_truth="exact",
         n_pairs=20_000,
+        n_maps=0,
         max_iter=20,
         max_time=None,
         batch_size="auto",
@@ -313,6 +317,7 @@ class WormholeEmbedder(CloudEmbedder):
         self.block_size = block_size
         self.ground_truth = ground_truth
         self.n_pairs = n_pairs
+        self.n_maps = n_maps
         self.max_iter = max_iter
         self.max_time = max_time
         self.batch_size = batch_size

@@ -146,3 +146,25 @@ class FreshPairs:
             w = self.label(numbers, pairs)
             batch = (numbers, left, right, w, torch.arange(self.n_decoded))
             yield PairBatch(*(part.to(self.device) for part in batch))
+
+
+class RowDistances:
+    """Labels pairs by the Euclidean distances of given rows, for `FreshPairs`.
+
+    Parameters
+    ----------
+    rows : Tensor [M, k]
+        Vectors of some measures.
+    measures : Tensor [M] of int64
+        Their numbers, ascending.
+    """
+
+    def __init__(self, rows: Tensor, measures: Tensor) -> None:
+        self.rows = rows
+        self.measures = measures
+
+    def __call__(self, numbers: Tensor, pairs: Tensor) -> Tensor:
+        """Return distances of pairs [P, 2] of positions in `numbers`: [P]."""
+        rows = self.rows[torch.searchsorted(self.measures, numbers)]
+        distances = torch.cdist(rows, rows)  # [B, B], each pair once or more
+        return distances[pairs[:, 0], pairs[:, 1]]
