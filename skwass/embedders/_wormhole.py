@@ -78,8 +78,8 @@ class WormholeEmbedder(CloudEmbedder):
         For histograms: positions of bins that form no grid.
     reconstruction_weight : float, default=0.0
         Weight of the decoder's loss. Without it (0) there is no decoder and no
-        `inverse_transform`; 0.1 is a good value. A decoder makes `fit` several times as
-        long, in proportion to the product of the points of clouds and decoded clouds.
+        `inverse_transform`; 0.1 is a good value. It multiplies the time of `fit`, by
+        the points of clouds and decoded clouds.
     n_points : int or "auto", default="auto"
         Points of decoded clouds; `"auto"` is the mean over clouds of
         exp(entropy of the weights), the number of points where weights are even.
@@ -135,7 +135,7 @@ class WormholeEmbedder(CloudEmbedder):
         Epochs to wait for a better validation score, in the second half of the
         schedule.
     tol : float, default=0.0
-        By how much a validation score must be better.
+        How much better a validation score must be.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit, with the network as it
         was then.
@@ -162,14 +162,13 @@ class WormholeEmbedder(CloudEmbedder):
     loss_curve_ : list of float
         Mean training loss of each epoch.
     validation_scores_ : list of float
-        R2 of W on held-out measures after each epoch, NaN where a fit that went on had
-        none; empty without any.
+        R2 of W on held-out measures after each epoch, NaN where there were none.
     n_iter_ : int
         Epochs trained.
     n_pairs_ : int
         Labelled pairs, those for validation included.
     n_solves_ : int
-        Labels that were computed; 0 if they were given or in `memory`.
+        Labels and maps that were solved, not given or in `memory`.
     padded_share_ : float
         Share of padding in batches of all training measures.
     stopped_by_ : str
