@@ -180,13 +180,12 @@ class WormholeEmbedder(CloudEmbedder):
     grid_shape_ : tuple of int or None
         The grid that they form, if any.
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
-        Names of the bins, if `X` has any.
+        Names of the bins, if any.
 
     Notes
     -----
-    `X` is a list of arrays of shape (n_i, d), a list of `(points, weights)` tuples, or
-    an array of shape (n_samples, m, d); one cloud is `[cloud]`. A matrix is read as
-    histograms, on a line unless `grid_shape` or `support` say where bins are.
+    `X` is a list of arrays of shape (n_i, d) or of `(points, weights)` tuples, or an
+    array of shape (n_samples, m, d). A matrix holds histograms.
 
     The order of points, a point in two halves and points without mass change an
     embedding by rounding alone, a few 1e-7 of its size. Different measures may share an
