@@ -44,8 +44,8 @@ class EmbeddingReport:
     names : list of str
         Of the embedders.
     table : dict of ndarray of shape (n_embedders,)
-        `correlation` of distances d with W; `relative_error`, the mean of |d - W| / W;
-        `mse` of d^2 against W^2, in units of W^4; `distortion`, the largest d / W over
+        `correlation` of distances d with W; `relative_error`, the mean of
+        `|d - W| / W`; `mse` of d^2 against W^2, in units of W^4; `distortion`, the largest d / W over
         the smallest; `stress_ratio`, stress over the certified optimum, infinite where
         few measures embed exactly (see :func:`stress_certificate`); `n_pairs`,
         labelled pairs that `fit` used, and `n_solves`, transport problems that it
