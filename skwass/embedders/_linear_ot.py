@@ -42,7 +42,7 @@ class LinearOTEmbedder(ScaledEmbedder):
     reference : {"barycenter", "kmeans"}, array-like or tuple, default="barycenter"
         `"kmeans"`: centers of the points of some centred training measures, weighted by
         their clusters. `"barycenter"`: from those with equal weights, three rounds
-        towards a free-support barycenter [2]_, 120 solves; better. Or points of shape
+        towards a free-support barycenter [2]_, 300 solves; better. Or points of shape
         (n_reference, d), or a tuple `(points, weights)`.
     scale : bool, default=True
         Whether to multiply the part without the mean by one number, fitted to distances

@@ -13,9 +13,9 @@ from ..ot._maps import transport_maps
 from ..ot._pairwise import as_ground_truth
 from ._training_free import merged, support_of
 
-# Measures and points that k-means gets, and measures and rounds of the barycenter: more
-# changed the correlation with W in the fourth digit.
-_N_POOLED, _N_POINTS, _N_AVERAGED, _N_ROUNDS = 300, 30_000, 40, 3
+# Measures and points that k-means gets, and measures and rounds of the barycenter. With
+# 40 measures the MSE on MNIST is 0.19 to 0.26, by seed; with 100 or 200, 0.17 to 0.23.
+_N_POOLED, _N_POINTS, _N_AVERAGED, _N_ROUNDS = 300, 30_000, 100, 3
 # Measures that a ground truth takes its scale from.
 _N_SCALE = 64
 

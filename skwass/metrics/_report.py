@@ -47,12 +47,12 @@ class EmbeddingReport:
         `correlation` of distances d with W; `relative_error`, the mean of
         `|d - W| / W`; `mse` of d^2 against W^2, in units of W^4; `distortion`, the
         largest d / W over the smallest; `stress_ratio`, stress over the certified
-        optimum, infinite where few measures embed exactly (see :func:`stress_certificate`); `n_pairs`,
-        labelled pairs that `fit` used, and `n_solves`, transport problems that it
-        solved, 0 or NaN if it counts none; `fit_time` in seconds,
-        NaN if it was fitted before; `transform_rate`, measures a second; `pair_rate`,
-        pairs a second, the embedding of their measures included; `n_columns` of the
-        embedding.
+        optimum, infinite where few measures embed exactly (see
+        :func:`stress_certificate`); `n_pairs`, labelled pairs that `fit` used, and
+        `n_solves`, transport problems that it solved, 0 or NaN if it counts none;
+        `fit_time` in seconds, NaN if it was fitted before; `transform_rate`, measures a
+        second; `pair_rate`, pairs a second, all of at most 2,000 measures, which are
+        embedded too; `n_columns` of the embedding.
     ratios : list of ndarray of shape (n_pairs,)
         d / W of each pair of different measures.
     n_measures : int

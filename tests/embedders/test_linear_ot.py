@@ -235,7 +235,7 @@ def test_the_barycenter_is_of_all_classes_in_sorted_data(digits):
         np.random.RandomState(0),
         None,
     )
-    assert n_solves == 120
+    assert n_solves == 300
     assert set(y[order][_Recorded.kept]) == set(range(10))
 
 
