@@ -110,7 +110,8 @@ class LinearOTEmbedder(ScaledEmbedder):
     Unscaled, the distance is the length of one coupling of both measures, where each
     is replaced by its means T(r_k): an upper bound of the W2 of those, so of W2 itself
     where the reference is so fine that each of its points goes to one place. On MNIST
-    the smallest ratio to W2 is 0.95 with 128 points, 0.99 with 256 and 1.00 with 400.
+    (311 pixels at most) the smallest ratio to W2 is 0.95 with 128 points, 0.98 with 256
+    and 0.99 with 400; on Fashion-MNIST (746) 0.91 with 784.
     The distance is exact on a line, up to those means, and for translates.
 
     Entropic maps of `ground_truth="sinkhorn"` are blurred, the more the higher the
