@@ -11,7 +11,7 @@ from sklearn.base import (
 )
 from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..measures import MeasureReaderMixin
 from ..nn.readouts import paired_distances, pairwise_distances
@@ -161,6 +161,17 @@ class WassersteinEmbedder(
         z = torch.from_numpy(r).double()
         z_a, z_b = z[pairs[:, 0]], z[pairs[:, 1]]
         return paired_distances(z_a, z_b, self._blocks(z)).numpy()
+
+    def _check_embeddings(self, X, dtype):
+        """Check embeddings that a user wants decoded."""
+        check_is_fitted(self)
+        X = check_array(X, dtype=dtype, input_name="X")
+        if X.shape[1] != self._n_features_out:
+            raise ValueError(
+                f"Got X with {X.shape[1]} columns, expected {self._n_features_out}. "
+                "Pass rows of what transform gives."
+            )
+        return X
 
     def _blocks(self, z):
         """Return the sizes of the blocks of z whose Euclidean distances add up."""

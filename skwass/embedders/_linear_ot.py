@@ -5,7 +5,6 @@ from numbers import Integral
 import numpy as np
 from sklearn.decomposition import PCA
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..ot._maps import transport_maps
 from ._correction import FeatureMap, fit_correction, fit_scale, gaps_squared, matter
@@ -212,13 +211,7 @@ class LinearOTEmbedder(ScaledEmbedder):
             Points of equal weights, in the unit of the data; if the reference has
             weights, a list of n_samples tuples `(points, weights)`.
         """
-        check_is_fitted(self)
-        X = check_array(X, dtype=np.float64, input_name="X")
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"Got X with {X.shape[1]} columns, expected {self._n_features_out}. "
-                "Pass rows of what transform gives."
-            )
+        X = self._check_embeddings(X, np.float64)
         if len(self._components):
             X = X @ self._components / self._stretch + self._center
         points, weights = self.reference_points_, self.reference_weights_

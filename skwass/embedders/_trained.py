@@ -12,7 +12,6 @@ import torch
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..nn.devices import resolve_device
 from ..nn.inputs import CHUNK_ROWS
@@ -346,13 +345,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
 
     def _decode(self, X):
         """Check embeddings given by a user, and decode them."""
-        check_is_fitted(self)
-        X = check_array(X, dtype=np.float32, input_name="X")
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"Got X with {X.shape[1]} columns, expected {self._n_features_out}. "
-                "Pass rows of what transform gives."
-            )
+        X = self._check_embeddings(X, np.float32)
         return self._apply(self.module_.reconstruct, X)
 
     def _apply(self, function, rows):

@@ -218,6 +218,11 @@ def certify(predictions, distances, solver="newton"):
     ]
 
 
+def distance_of(embedder):
+    """Return the distance that an embedder is about, by name or as an object."""
+    return getattr(embedder, "ground_truth", None) or embedder.metric
+
+
 def true_distances(embedder, X, n_jobs=None):
     """Compute W of all pairs, in the space and by the distance of an embedder.
 
@@ -238,9 +243,10 @@ def true_distances(embedder, X, n_jobs=None):
     check_is_fitted(embedder)
     if getattr(embedder, "measures_", X) is None:  # it was fitted to distances
         return X
-    ground_truth = getattr(embedder, "ground_truth", None) or embedder.metric
     if embedder.grid_shape_ is not None:
         space = {"grid_shape": embedder.grid_shape_}
     else:
         space = {"support": embedder.support_}
-    return pairwise_wasserstein(X, ground_truth=ground_truth, **space, n_jobs=n_jobs)
+    return pairwise_wasserstein(
+        X, ground_truth=distance_of(embedder), **space, n_jobs=n_jobs
+    )

@@ -10,10 +10,11 @@ from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, validate_params
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from ..manifold._checks import check_distances
-from ._certificate import certify, true_distances
+from ..ot._ground_metric import evenly
+from ._certificate import certify, distance_of, true_distances
 
 # All pairs of so many measures are timed.
 _N_TIMED = 2_000
@@ -146,9 +147,9 @@ def embedding_report(
     fitted = {name: _fitted(name, one, X_train) for name, one in named.items()}
     _refuse_different(fitted, distances)
     first = next(iter(fitted.values()))[0]
-    n = X.shape[0] if hasattr(X, "shape") else len(X)
+    n = _num_samples(X)
     if distances is None:
-        rows = np.unique(np.linspace(0, n - 1, min(n, n_measures)).astype(int))
+        rows = evenly(n, n_measures)
         sample = _safe_indexing(X, rows)
         distances = true_distances(first, sample, n_jobs)
     else:
@@ -207,7 +208,7 @@ def _refuse_different(fitted, distances):
     if distances is not None:
         return
     kinds = {
-        name: f"{_distance_of(one)} on {one.grid_shape_ or 'points'}"
+        name: f"{distance_of(one)} on {one.grid_shape_ or 'points'}"
         for name, (one, _) in fitted.items()
     }
     if len(set(kinds.values())) > 1:
@@ -215,10 +216,6 @@ def _refuse_different(fitted, distances):
             f"Got embedders of different distances, {kinds}, expected one to compare "
             "with. Pass distances, or compare those of a kind."
         )
-
-
-def _distance_of(embedder):
-    return getattr(embedder, "ground_truth", None) or embedder.metric
 
 
 def _fitted(name, embedder, X_train):

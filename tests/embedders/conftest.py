@@ -22,6 +22,15 @@ def test_distances(digits):
     return pairwise_wasserstein(digits[1], grid_shape=(8, 8))
 
 
+def clouds_of(sizes, dim=2, seed=0):
+    """Return clouds of these sizes, of different means and spreads."""
+    rng = np.random.default_rng(seed)
+    return [
+        rng.uniform(0.5, 2) * rng.normal(size=(n, dim)) + rng.normal(size=dim)
+        for n in sizes
+    ]
+
+
 def make_small(embedder, **parameters):
     """Return an embedder that is small and fast."""
     defaults = {

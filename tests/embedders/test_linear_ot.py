@@ -3,6 +3,7 @@
 import numpy as np
 import ot
 import pytest
+from conftest import clouds_of
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
@@ -18,14 +19,6 @@ from skwass.ot import (
     SinkhornDivergence,
     pairwise_wasserstein,
 )
-
-
-def clouds_of(sizes, dim=2, seed=0):
-    rng = np.random.default_rng(seed)
-    return [
-        rng.uniform(0.5, 2) * rng.normal(size=(n, dim)) + rng.normal(size=dim)
-        for n in sizes
-    ]
 
 
 def test_maps_are_barycentric_projections_of_exact_plans():

@@ -3,20 +3,13 @@
 import numpy as np
 import ot
 import pytest
+from conftest import clouds_of
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 
 from skwass import SlicedWassersteinEmbedder
 from skwass.measures import as_measures
 from skwass.ot import pairwise_wasserstein
-
-
-def clouds_of(sizes, dim=2, seed=0):
-    rng = np.random.default_rng(seed)
-    return [
-        rng.uniform(0.5, 2) * rng.normal(size=(n, dim)) + rng.normal(size=dim)
-        for n in sizes
-    ]
 
 
 @pytest.mark.parametrize("dim", [1, 2, 5])
