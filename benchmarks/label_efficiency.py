@@ -9,6 +9,7 @@ in `fit`: what it takes is the user's whole bill. Linear OT itself stands below.
 """
 
 import argparse
+from itertools import product
 
 import numpy as np
 from dwe_mnist import timed
@@ -42,9 +43,10 @@ def judge(embedder, train, test, pairs, W):
     }
 
 
-def show(name, pairs, maps, row):
+def show(name, pairs, maps, weight, row):
     print(
-        f"{name:12}{pairs:>9,}{maps:>9,}{row['solves']:>10,}{row['fit, s']:>9.0f}"
+        f"{name:12}{pairs:>9,}{maps:>9,}{weight:>7}"
+        f"{row['solves']:>10,}{row['fit, s']:>9.0f}"
         f"{row['MSE of W2^2']:>13.4f}{row['corr of W']:>11.5f}"
         f"{row['images/s']:>10,.0f}",
         flush=True,
@@ -57,6 +59,7 @@ def main():
     parser.add_argument("--embedder", choices=EMBEDDERS, nargs="+", default=EMBEDDERS)
     parser.add_argument("--pairs", type=int, nargs="+", default=[5_000, 20_000])
     parser.add_argument("--maps", type=int, nargs="+", default=[0, 20_000])
+    parser.add_argument("--gradients", type=float, nargs="+", default=[0.0, 0.3])
     parser.add_argument("--max-iter", type=int, default=20)
     parser.add_argument("--n-jobs", type=int, default=2)
     args = parser.parse_args()
@@ -64,19 +67,23 @@ def main():
     args.dataset, args.gromov = "mnist", False
     pairs, W = test_labels(args, test, options)
     common = {**options, "random_state": 0, "n_jobs": args.n_jobs}
-    heads = ("pairs", 9), ("maps", 9), ("solves", 10), ("fit, s", 9)
+    heads = ("pairs", 9), ("maps", 9), ("slopes", 7), ("solves", 10), ("fit, s", 9)
     heads += ("MSE of W2^2", 13), ("corr of W", 11), ("images/s", 10)
     print(f"{'':12}" + "".join(f"{head:>{width}}" for head, width in heads))
     for name in args.embedder:
         for n_pairs in args.pairs:
-            for n_maps in args.maps:
+            for n_maps, weight in product(args.maps, args.gradients):
                 embedder = EMBEDDERS[name](
-                    n_pairs=n_pairs, n_maps=n_maps, max_iter=args.max_iter, **common
+                    n_pairs=n_pairs,
+                    n_maps=n_maps,
+                    gradient_weight=weight,
+                    max_iter=args.max_iter,
+                    **common,
                 )
                 row = judge(embedder, train, test, pairs, W)
-                show(name, n_pairs, n_maps, row)
+                show(name, n_pairs, n_maps, weight, row)
     linear = LinearOTEmbedder(**common)
-    show("linear OT", 500, 0, judge(linear, train, test, pairs, W))
+    show("linear OT", 500, 0, 0, judge(linear, train, test, pairs, W))
 
 
 if __name__ == "__main__":

@@ -142,7 +142,7 @@ class WassersteinEmbedder(
             )
         rng = fresh_random_state(self.random_state)
         pairs = sample_pairs(len(measures), self.n_score_pairs, rng)
-        w, _ = label(self, measures, pairs)
+        w, *_ = label(self, measures, pairs)
         predicted = self._paired_distances(self._represent(measures), pairs)
         return float(r2_score(w, predicted))
 

@@ -8,11 +8,12 @@ from sklearn.utils.metaestimators import available_if
 
 from ..measures import Histograms
 from ..nn.initialization import build
-from ..nn.inputs import CHUNK_ROWS
-from ..nn.ragged import in_order, padded_share
-from ..nn.wormhole import CHUNK_CLOUDS, CloudData, wormhole_network
+from ..nn.ragged import padded_share
+from ..nn.wormhole import CloudData, wormhole_network
 from ..ot._ground_metric import evenly
-from ._checks import has_decoder, to_tensor
+from ._checks import has_decoder
+from ._fixed_rows import chunks, fixed_rows, moved_support
+from ._slopes import row_probes
 from ._trained import TrainedEmbedder
 
 # Clouds that fixed layers and the size of decoded clouds are fitted to, and those that
@@ -20,10 +21,6 @@ from ._trained import TrainedEmbedder
 _N_FIT_CLOUDS, _N_CALIBRATION_CLOUDS = 1_024, 256
 # Regularisation of the decoder's loss, in units of the squared spread of points.
 _REG = 0.05
-
-# Pairs whose labels are held against the distances of means, and how far below these
-# rounding, or entropy, may bring them.
-_N_CHECKED_PAIRS, _TOLERANCE = 1_000, 1e-2
 
 
 class CloudEmbedder(TrainedEmbedder):
@@ -53,14 +50,14 @@ class CloudEmbedder(TrainedEmbedder):
 
     def _embed(self, measures):
         if isinstance(measures, Histograms) and self.module_.takes_histograms:
-            support = self._moved_support(self.module_, measures, self._device())
+            support = moved_support(self.module_.inputs, measures, self._device())
             embed = partial(self.module_.embed_histograms, support)
             return self._apply(embed, measures.masses)
         device = self._device()
         self.module_.to(device)
         parts = []
         with torch.inference_mode():
-            for clouds in _chunks(measures):
+            for clouds in chunks(measures):
                 parts.append(self.module_(clouds, device).cpu())
         return torch.cat(parts).numpy()
 
@@ -95,38 +92,17 @@ class CloudEmbedder(TrainedEmbedder):
     def _data(self, module, measures, device, generator):
         return CloudData(
             measures,
-            self._rows(module, measures, device),
+            fixed_rows(
+                module.inputs, measures, device, by_bins=module.takes_histograms
+            ),
             self.reconstruction_weight,
             _REG,
             self.max_points,
             generator,
         )
 
-    def _moved_support(self, module, measures, device):
-        """Return positions of bins relative to the center, which are then rounded."""
-        center = module.inputs.center.double().cpu().numpy()
-        return to_tensor(measures.support - center, device)
-
-    @torch.no_grad()
-    def _rows(self, module, measures, device):
-        """Apply the fixed layers to all measures at once."""
-        module.inputs.to(device)
-        if isinstance(measures, Histograms) and module.takes_histograms:
-            support = self._moved_support(module, measures, device)
-            masses = to_tensor(measures.masses, device).split(CHUNK_ROWS)
-            return torch.cat([module.inputs.of_histograms(support, x) for x in masses])
-        parts = []
-        for clouds in _chunks(measures):
-            batches = module.inputs.batches(clouds, device)
-            parts.append(in_order(batches, [module.inputs(batch) for batch in batches]))
-        return torch.cat(parts)
-
-
-def _chunks(measures):
-    """Yield all measures as lists of clouds."""
-    for start in range(0, len(measures), CHUNK_CLOUDS):
-        stop = min(start + CHUNK_CLOUDS, len(measures))
-        yield [measures.measure(i) for i in range(start, stop)]
+    def _make_probes(self, module, measures, probes, device):
+        return row_probes(module.inputs, measures, probes, device)
 
 
 def some_clouds(measures):
@@ -137,14 +113,3 @@ def some_clouds(measures):
 def effective_size(clouds):
     """Return the mean of exp(entropy of the weights): points, if weights are even."""
     return np.mean([np.exp(-(a * np.log(a)).sum()) for _, a in clouds])
-
-
-def exceed_means(labelled, measures):
-    """Return whether labels are no less than the distances of means, as W_p must be."""
-    rows = evenly(len(labelled.w), _N_CHECKED_PAIRS)
-    pairs, w = labelled.pairs[rows], labelled.w[rows]
-    numbers, positions = np.unique(pairs, return_inverse=True)
-    means = np.stack([a @ x for x, a in map(measures.measure, numbers)])
-    left, right = positions.reshape(-1, 2).T
-    gaps = np.linalg.norm(means[left] - means[right], axis=1)
-    return bool((w >= gaps * (1 - _TOLERANCE) - _TOLERANCE * w.max()).all())

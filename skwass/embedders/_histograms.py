@@ -8,10 +8,15 @@ import torch
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 
+from ..nn.cloud_inputs import SliceInput
 from ..nn.initialization import build
 from ..nn.inputs import CHUNK_ROWS
 from ..nn.siamese import HistogramData
+from ..nn.slopes import LinearProbes
 from ._checks import has_decoder, to_tensor
+from ._clouds import some_clouds
+from ._exact_parts import EXACT_MEAN_CONSTRAINT, are_w2, has_exact_mean
+from ._slopes import are_centred, row_probes
 from ._trained import TrainedEmbedder
 
 
@@ -20,12 +25,13 @@ class HistogramEmbedder(TrainedEmbedder):
 
     A subclass names its `_network`, the factory of a `Siamese`, and says in `_settings`
     how to call it. It has the parameters `grid_shape`, `support`, `widths`,
-    `reconstruction_weight` and `sparsity_weight`.
+    `exact_mean`, `reconstruction_weight` and `sparsity_weight`.
     """
 
     _parameter_constraints = {
         **TrainedEmbedder._parameter_constraints,
         "widths": ["array-like", None],
+        "exact_mean": EXACT_MEAN_CONSTRAINT,
         "grid_shape": ["array-like", Integral, None],
         "support": ["array-like", None],
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
@@ -33,8 +39,33 @@ class HistogramEmbedder(TrainedEmbedder):
     }
 
     @abstractmethod
-    def _settings(self, measures):
-        """Return keyword arguments of `_network` for these measures."""
+    def _settings(self, measures, labelled):
+        """Return keyword arguments of `_network` for these measures and labels."""
+
+    @abstractmethod
+    def _first_layer(self):
+        """Return the parameter that says what a network sees: its name and value."""
+
+    def _dense_first_layer(self, measures, labelled=None):
+        """Return what dense layers see by default: slices, where distances are W2."""
+        return "slices" if are_w2(self, measures, labelled) else "mlp"
+
+    def _no_exact_mean(self, dim):
+        name, value = self._first_layer()
+        if value in ("auto", "slices"):
+            return None
+        return f"{name}={value!r}"
+
+    def _common_settings(self, measures, labelled):
+        """Return those keyword arguments of `_network` that all networks share."""
+        return {
+            "n_bins": measures.n_features,
+            "grid_shape": measures.grid_shape,
+            "dim": measures.dim,
+            "n_components": self.n_components,
+            "with_decoder": self.reconstruction_weight > 0,
+            "exact_mean": has_exact_mean(self, measures, labelled),
+        }
 
     @available_if(has_decoder)
     def inverse_transform(self, X):
@@ -57,8 +88,12 @@ class HistogramEmbedder(TrainedEmbedder):
         return self._apply(self.module_, measures.masses)
 
     def _make_module(self, measures, labelled, generator):
-        module = self._build(self._settings(measures), generator)
-        module.inputs.fit(to_tensor(measures.masses))
+        module = self._build(self._settings(measures, labelled), generator)
+        if isinstance(module.inputs, SliceInput):
+            clouds = some_clouds(measures)
+            module.inputs.fit(measures.support, clouds, generator)
+        else:
+            module.inputs.fit(to_tensor(measures.masses))
         return module
 
     @classmethod
@@ -84,6 +119,18 @@ class HistogramEmbedder(TrainedEmbedder):
         return HistogramData(
             features, masses, self.reconstruction_weight, self.sparsity_weight
         )
+
+    def _make_probes(self, module, measures, probes, device):
+        if isinstance(module.inputs, SliceInput):
+            return row_probes(module.inputs.clouds, measures, probes, device)
+        rows = _features(module, to_tensor(probes.masses, device))
+        return LinearProbes(rows)
+
+    def _takes_slopes(self, measures):
+        _, value = self._first_layer()
+        if value == "auto":
+            value = self._dense_first_layer(measures)
+        return value != "slices" or are_centred(self, measures)
 
     def _refuse_clouds(self, X):
         if getattr(X, "ndim", 0) == 3:

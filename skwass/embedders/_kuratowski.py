@@ -28,17 +28,14 @@ class KuratowskiEmbedder(HistogramEmbedder):
         d(x, x')^2 = sum_k q_k lambda_k |phi_k(x) - phi_k(x')|^2       "l2"
 
     where q_k are fixed and of sum 1 (with `velocity`, the velocities are maps too, and
-    of sum 1 again). Minimised is the mean over pairs of
-    (d - W)^2 / s^2, s^2 the mean of W^2: W itself is regressed, where
-    :class:`DeepWassersteinEmbedder` regresses its square. The maps are all layers of a
-    network (DeepKENN), the last one, or a curve (ODE-KENN): h(0) = lift(x),
-    h'(t) = v(h(t), t), with q the trapezoidal rule on [0, 1] and lambda(t) learned at
-    its nodes.
+    of sum 1 again). Minimised is the mean over pairs of (d - W)^2 / s^2, s^2 the mean
+    of W^2. The maps are all layers of a network (DeepKENN), the last one, or a curve
+    (ODE-KENN): h(0) = lift(x), h'(t) = v(h(t), t), with q the trapezoidal rule on
+    [0, 1] and lambda(t) learned at its nodes.
 
-    d is a metric on what the network tells apart, before training and after: it is
-    symmetric, zero between equal measures, and keeps the triangle inequality. With
-    `"l2"` it is the Euclidean distance of the rows of `transform`. For a few thousand
-    distances, or more than two digits, take :func:`skwass.ot.pairwise_wasserstein`.
+    d is a metric on what the network tells apart: symmetric, zero between equal
+    measures, and within the triangle inequality. With `"l2"` it is the Euclidean
+    distance of the rows of `transform`.
 
     Parameters
     ----------
@@ -46,36 +43,35 @@ class KuratowskiEmbedder(HistogramEmbedder):
         Dimension of the last feature map, or of h(t); at least 1. Rows of `transform`
         are longer: they hold all maps.
     architecture : {"last_layer", "cnn", "ode"}, default="ode"
-        `"ode"`: ODE-KENN; on MNIST, from 20,000 labels, the best of the three on images
-        never seen, with a third of the weights. `"cnn"`: DeepKENN, all layers, taken
-        before their activations; faster, and good where labels are few.
-        `"last_layer"`: the baseline, the last layer alone; better than `"cnn"` with
-        200,000 labels.
+        `"ode"`: ODE-KENN, the curve. `"cnn"`: DeepKENN, all layers, taken before their
+        activations; faster, and good where labels are few. `"last_layer"`: the
+        baseline, the last layer alone.
     aggregation : {"l1", "l2"}, default="l2"
-        How distances of feature maps add up. `"l1"` is that of [1]_. `"l2"` is as
-        accurate and makes `transform` isometric to `pairwise_distances`: in a pipeline,
-        KMeans and neighbours see the distance between rows, which with `"l1"` is
-        another than d.
-    backbone : {"mlp", "conv"}, default="mlp"
-        `"mlp"`: dense layers, on a grid after a fixed cosine transform; for `"ode"`, a
-        linear lift. `"conv"`: convolutions of stride 2 on pixels, for images; for
-        `"ode"`, they lift. That is nearer to [1]_, slower on CPUs, less accurate, and
-        with `"ode"` in need of more labels.
+        How distances of feature maps add up. `"l1"` is that of [1]_. `"l2"` makes
+        `transform` isometric to `pairwise_distances`: in a pipeline, KMeans and
+        neighbours see the distance between rows, which with `"l1"` is another than d.
+    backbone : {"auto", "slices", "mlp", "conv"}, default="auto"
+        What feature maps are of: dense layers on fixed quantile functions of
+        projections on lines, `"slices"`, the most accurate for W2 with the Euclidean
+        metric, or on masses, on a grid after a fixed cosine transform, `"mlp"`; with
+        `"ode"`, a linear lift of either. `"auto"` chooses as in
+        :class:`DeepWassersteinEmbedder`. `"conv"`: convolutions of stride 2 on pixels,
+        for images; for `"ode"`, they lift. That is nearer to [1]_, slower on CPUs and
+        less accurate.
     widths : tuple of int, default=None
-        Widths of hidden layers: for `"mlp"`, (512, 512) if None; for `"conv"`, channels
-        of each convolution and then the width of one dense layer, (16, 32, 128) if
-        None. With `"ode"`, those of the vector field: (512,), or the last of
+        Widths of hidden layers: for dense ones, (512, 512) if None; for `"conv"`,
+        channels of each convolution and then the width of one dense layer, (16, 32,
+        128) if None. With `"ode"`, those of the vector field: (512,), or the last of
         (16, 32, 128), whose others are channels.
     n_parameters : int, default=None
         How many numbers the network may learn, a decoder not counted: hidden layers are
         scaled to it, so that architectures compare at one size.
     n_nodes : int, default=3
         Of `"ode"`: times in [0, 1] at which a curve is seen, both ends included; at
-        least 2. More cost more, in proportion, and draw a finer profile of weights; 5
-        in place of 3 took 2 % off the error of MNIST distances.
+        least 2. More cost more, in proportion, and draw a finer profile of weights.
     velocity : bool, default=False
         Of `"ode"`: whether distances of velocities v(h(t), t) are added, with weights
-        of their own: the norm of C^1 in place of C^0.
+        of their own.
     solver : {"rk4", "midpoint", "euler", "dopri5", "dopri8", "bosh3"}, default="rk4"
         Of `"ode"`. The first three take one step from node to node. The others choose
         steps for a batch as a whole: a row of `transform` then depends on the rest of
@@ -88,6 +84,10 @@ class KuratowskiEmbedder(HistogramEmbedder):
         `support` too, bins are at 0, 1, 2, ... on a line.
     support : array-like of shape (n_features, d), default=None
         Positions of bins that form no grid.
+    exact_mean : bool or "auto", default="auto"
+        Whether the mean of a measure is d more columns, at the end, and feature maps
+        know its centred copy alone; with `"l2"` and slices, otherwise as in
+        :class:`DeepWassersteinEmbedder`.
     reconstruction_weight : float, default=0.0
         Weight of the KL divergence of a decoder of all maps; 0.005 is a start. With 0
         there is none, and no `inverse_transform`.
@@ -95,25 +95,24 @@ class KuratowskiEmbedder(HistogramEmbedder):
         Weight of the square roots of decoded masses; more gives sharper images.
         Unused without a decoder.
     ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
-        What labels pairs: a distance of :mod:`skwass.ot`, by name or as an object such
-        as `SinkhornDivergence(reg=0.01)`, to be set in a grid as `ground_truth__reg`;
-        or any object whose `solve(mu, nu)`, given two tuples of points and masses,
-        returns `(w, converged)`.
+        What labels pairs: a distance of :mod:`skwass.ot`, by name or as an object, to
+        be set in a grid as `ground_truth__reg`; or any object whose `solve(mu, nu)`,
+        given two tuples of points and masses, returns `(w, converged)`.
     n_pairs : int, default=20_000
-        Pairs drawn and labelled for training, at most all there are. The error falls
-        with their number, and the bill of exact solves rises: of 28 x 28 images, about
-        900 a second and core. A tenth more (2,000 at most) is labelled for validation.
+        Pairs drawn and labelled for training, at most all there are. A tenth more
+        (2,000 at most) is labelled for validation.
     n_maps : int, default=0
-        Training measures, at most, whose optimal maps from one reference are solved and
-        learned before the pairs, as by :class:`LinearOTEmbedder`: a solve a measure
-        teaches its distance to all others. `max_iter` epochs over them come first.
-        For W2 with the Euclidean metric. 0 is the loss of the paper alone.
+        Training measures, at most, whose maps from one reference are solved and learned
+        before the pairs, as in :class:`DeepWassersteinEmbedder`.
+    gradient_weight : float, default=0.3
+        Weight of the derivatives of W^2 that come with the distance out of one exact
+        solve, as in :class:`DeepWassersteinEmbedder`. Without effect (as 0) with
+        `adjoint` too.
     max_iter : int, default=20
         Epochs: passes over the pairs. The learning rate ends at zero after the last.
     max_time : float, default=None
-        Seconds that `fit` may take, labels included; labelling stops at half of it, and
-        the schedule of training is compressed to end in time. The one setting that
-        gives up reproducibility.
+        Seconds that `fit` may take, labels included: labelling stops at half of it, and
+        training ends in time. The one setting that gives up reproducibility.
     batch_size : int or "auto", default="auto"
         Pairs a step; `"auto"` is a 400th of the training pairs, at least 128 and at
         most 1024.
@@ -125,12 +124,11 @@ class KuratowskiEmbedder(HistogramEmbedder):
         Gradients are clipped to this norm.
     early_stopping : bool, default=True
         Whether to hold out measures, to keep the weights that did best on them and to
-        stop when `n_iter_no_change` epochs brought nothing better. With fewer than two
-        measures to hold out, or given pairs that leave none, training goes on without.
+        stop when `n_iter_no_change` epochs brought nothing better; not if none can be
+        held out.
     validation_fraction : float, default=0.1
         Share of the measures to hold out, in (0, 1). Pairs given by the user that join
-        both sides are not used: some 5 % where pairs are few a measure, since held-out
-        measures are chosen so; 18 % of all pairs of a collection.
+        both sides are not used.
     n_iter_no_change : int, default=10
         Epochs to wait for a better validation score, in the second half of the
         schedule.
@@ -142,16 +140,13 @@ class KuratowskiEmbedder(HistogramEmbedder):
     n_score_pairs : int, default=1_000
         Pairs that `score` labels.
     memory : str or object with the joblib.Memory interface, default=None
-        Keeps labels, if `random_state` is an integer: a search over architectures
-        computes those of a fold once, unless candidates of one fold run at the same
-        time. With `max_time`, labels are read from it but not added.
+        Keeps labels, if `random_state` is an integer, for searches.
     device : str, default="cpu"
-        `"cpu"`, `"cuda"`, `"cuda:<number>"`, or `"auto"` for CUDA where there is any. A
-        model fitted on a GPU opens on a CPU.
+        `"cpu"`, `"cuda"`, `"cuda:<number>"`, or `"auto"` for CUDA where there is any.
     n_jobs : int, default=None
         Threads that label pairs. Training uses the threads of torch.
     verbose : int, default=0
-        Whether to print a line an epoch. For a progress bar, see `set_callbacks`.
+        Whether to print a line an epoch.
     random_state : int, RandomState instance or None, default=None
         Pairs, validation measures, initial weights and batches. With an integer, the
         same CPU gives the same bytes. Global generators are never touched.
@@ -240,7 +235,7 @@ class KuratowskiEmbedder(HistogramEmbedder):
         **HistogramEmbedder._parameter_constraints,
         "architecture": [StrOptions({"last_layer", "cnn", "ode"})],
         "aggregation": [StrOptions({"l1", "l2"})],
-        "backbone": [StrOptions({"mlp", "conv"})],
+        "backbone": [StrOptions({"auto", "slices", "mlp", "conv"})],
         "n_parameters": [Interval(Integral, 1, None, closed="left"), None],
         "n_nodes": [Interval(Integral, 2, None, closed="left")],
         "velocity": ["boolean"],
@@ -256,7 +251,7 @@ class KuratowskiEmbedder(HistogramEmbedder):
         *,
         architecture="ode",
         aggregation="l2",
-        backbone="mlp",
+        backbone="auto",
         widths=None,
         n_parameters=None,
         n_nodes=3,
@@ -265,11 +260,13 @@ class KuratowskiEmbedder(HistogramEmbedder):
         adjoint=False,
         grid_shape=None,
         support=None,
+        exact_mean="auto",
         reconstruction_weight=0.0,
         sparsity_weight=0.0,
         ground_truth="exact",
         n_pairs=20_000,
         n_maps=0,
+        gradient_weight=0.3,
         max_iter=20,
         max_time=None,
         batch_size="auto",
@@ -300,11 +297,13 @@ class KuratowskiEmbedder(HistogramEmbedder):
         self.adjoint = adjoint
         self.grid_shape = grid_shape
         self.support = support
+        self.exact_mean = exact_mean
         self.reconstruction_weight = reconstruction_weight
         self.sparsity_weight = sparsity_weight
         self.ground_truth = ground_truth
         self.n_pairs = n_pairs
         self.n_maps = n_maps
+        self.gradient_weight = gradient_weight
         self.max_iter = max_iter
         self.max_time = max_time
         self.batch_size = batch_size
@@ -348,35 +347,46 @@ class KuratowskiEmbedder(HistogramEmbedder):
         """How many numbers the network learns, a decoder not counted."""
         return count_weights(self.module_.encoder)
 
-    def _settings(self, measures):
-        if self.backbone == "conv":
+    def _first_layer(self):
+        return "backbone", self.backbone
+
+    def _no_exact_mean(self, dim):
+        if self.aggregation == "l1":
+            return "aggregation='l1'"
+        return super()._no_exact_mean(dim)
+
+    def _takes_slopes(self, measures):
+        # The adjoint equation gives first derivatives alone.
+        is_adjoint = self.architecture == "ode" and self.adjoint
+        return not is_adjoint and super()._takes_slopes(measures)
+
+    def _settings(self, measures, labelled):
+        backbone = self.backbone
+        if backbone == "conv":
             self._refuse_other_than_images(
-                measures, "backbone='conv'", "backbone='mlp'"
+                measures, "backbone='conv'", "backbone='auto'"
             )
+        if backbone == "auto":
+            backbone = self._dense_first_layer(measures, labelled)
         if self.widths is not None and self.n_parameters is not None:
             raise ValueError(
                 f"Got widths={self.widths!r} and n_parameters={self.n_parameters}, "
                 "expected one of them at most. Leave widths out to have them sized."
             )
         is_ode = self.architecture == "ode"
-        widths = DEFAULT_WIDTHS[self.backbone, "ode" if is_ode else "layers"]
+        widths = DEFAULT_WIDTHS[backbone, "ode" if is_ode else "layers"]
         if self.widths is not None:
-            widths = check_widths(
-                self.widths, 1 if is_ode or self.backbone == "conv" else 0
-            )
+            widths = check_widths(self.widths, 1 if is_ode or backbone == "conv" else 0)
         settings = {
             "architecture": self.architecture,
             "aggregation": self.aggregation,
-            "backbone": self.backbone,
-            "n_bins": measures.n_features,
-            "grid_shape": measures.grid_shape,
-            "n_components": self.n_components,
+            "backbone": backbone,
             "widths": widths,
             "n_nodes": self.n_nodes,
             "velocity": self.velocity,
             "solver": self.solver,
             "adjoint": self.adjoint,
-            "with_decoder": self.reconstruction_weight > 0,
+            **self._common_settings(measures, labelled),
         }
         if self.n_parameters is not None:
             settings["widths"] = match_widths(settings, self.n_parameters)
@@ -386,5 +396,5 @@ class KuratowskiEmbedder(HistogramEmbedder):
         module = super()._make_module(measures, labelled, generator)
         rows = torch.randperm(len(measures), generator=generator)[:CALIBRATION_ROWS]
         masses = to_tensor(measures.masses[np.sort(rows.numpy())])
-        module.encoder.calibrate(module.inputs(masses))
+        module.encoder.calibrate(module.split(module.inputs(masses))[0])
         return module

@@ -15,6 +15,7 @@ from ..ot._inputs import check_pairs
 from ..ot._pairwise import as_ground_truth
 from ..ot._plans import ListedPairs
 from ._holdout import MAX_VALIDATION_PAIRS, MIN_VALIDATION_PAIRS, hold_out_measures
+from ._slopes import as_probes, choose_probes
 
 # Pairs that give the scale of labels, where all others are labelled while training.
 N_SCALE_PAIRS = 256
@@ -30,34 +31,50 @@ class LabelledPairs(NamedTuple):
     n_solves: int  # how many labels had to be computed
     groups: np.ndarray | None = None  # (n_pairs,) pairs that batches keep together
     members: np.ndarray | None = None  # measures for training, where labels come later
+    slopes: np.ndarray | None = None  # (n_pairs, 2, n_probes) derivatives of W^2
+    probes: object = None  # measures that they are toward
 
 
-def label(embedder, measures, pairs, *, deadline=None, on_chunk=None):
+def label(embedder, measures, pairs, *, gradients=False, deadline=None, on_chunk=None):
     """Label pairs by the ground truth of an embedder, through its `memory`.
 
     Returns
     -------
     w : ndarray of shape (<= n_pairs,)
         Distances of the first pairs; of all of them without a deadline.
+    slopes : ndarray of shape (<= n_pairs, 2, n_probes) or None
+        Derivatives of W^2 toward the probes that `gradients` are.
     n_solves : int
         How many of them were not in `memory`.
     """
     settings = {"n_jobs": embedder.n_jobs, "deadline": deadline, "on_chunk": on_chunk}
     ground_truth = as_ground_truth(embedder.ground_truth)
-    key = (measures, pairs, ground_truth, __version__)
+    key = (measures, pairs, ground_truth, gradients, __version__)
     cached = check_memory(embedder.memory).cache(_solve, ignore=list(settings))
     if cached.check_call_in_cache(*key, **settings):
-        return cached(*key, **settings), 0
+        return *cached(*key, **settings), 0
     # A deadline may leave labels out: such an answer is not to be remembered.
     solve = cached if deadline is None else _solve
-    w = solve(*key, **settings)
-    return w, len(w)
+    w, slopes = solve(*key, **settings)
+    return w, slopes, len(w)
 
 
-def _solve(measures, pairs, ground_truth, version, *, n_jobs, deadline, on_chunk):
+def _solve(
+    measures, pairs, ground_truth, gradients, version, *, n_jobs, deadline, on_chunk
+):
     """Label pairs; the version is there for the cache to forget older ones by."""
     settings = {"n_jobs": n_jobs, "deadline": deadline, "on_chunk": on_chunk}
-    return label_pairs(measures, measures, pairs, ground_truth, **settings).w
+    labels = label_pairs(
+        measures, measures, pairs, ground_truth, gradients=gradients, **settings
+    )
+    return labels.w, _slopes(labels)
+
+
+def _slopes(labels):
+    """Return the slopes of both ends of each pair: (n_pairs, 2, n_probes), or None."""
+    if labels.grad_mu is None:
+        return None
+    return np.stack([labels.grad_mu, labels.grad_nu], axis=1)
 
 
 def choose_pairs(
@@ -225,7 +242,16 @@ def _refuse_asymmetric(w):
 
 
 def obtain_labels(
-    embedder, measures, pairs, distances, fraction, rng, reporter, deadline
+    embedder,
+    measures,
+    pairs,
+    distances,
+    fraction,
+    rng,
+    reporter,
+    deadline,
+    *,
+    with_slopes=True,
 ):
     """Return labelled pairs, given by the user or drawn, split by measures.
 
@@ -246,6 +272,8 @@ def obtain_labels(
         Told of labels as they come.
     deadline : float or None
         When to stop labelling.
+    with_slopes : bool, default=True
+        Whether slopes are wanted of pairs that are drawn.
 
     Returns
     -------
@@ -255,6 +283,7 @@ def obtain_labels(
         scale alone.
     """
     mode, members, groups = embedder._labels_mode(), None, None
+    slopes = probes = None
     if pairs is None and distances is None:
         warn_of_idle_memory(embedder)
         n_pairs, options = embedder.n_pairs, {}
@@ -268,8 +297,15 @@ def obtain_labels(
             len(measures), n_pairs, fraction, rng, **options
         )
         on_chunk = reporter.begin_labels(len(pairs))
-        w, n_solves = label(
-            embedder, measures, pairs, deadline=deadline, on_chunk=on_chunk
+        if with_slopes:
+            probes = choose_probes(embedder, measures, rng)
+        w, slopes, n_solves = label(
+            embedder,
+            measures,
+            pairs,
+            gradients=as_probes(embedder, measures, probes),
+            deadline=deadline,
+            on_chunk=on_chunk,
         )
         reporter.end_labels()
         pairs = pairs[: len(w)]
@@ -292,7 +328,17 @@ def obtain_labels(
     if not len(train) or len(validation) < MIN_VALIDATION_PAIRS:
         train, validation = np.arange(len(pairs)), np.arange(0)
         members = None if members is None else np.arange(len(measures))
-    return LabelledPairs(pairs, w, train, validation, n_solves, groups, members)
+    return LabelledPairs(
+        pairs, w, train, validation, n_solves, groups, members, slopes, probes
+    )
+
+
+def in_units(w, slopes, scale):
+    """Return W / scale and slopes of W^2 / scale^2 as tensors; None stays."""
+    w = torch.from_numpy(w / scale).float()
+    if slopes is None:
+        return w, None
+    return w, torch.from_numpy(slopes / np.float32(scale**2))
 
 
 class BatchLabeller:
@@ -306,10 +352,13 @@ class BatchLabeller:
         Training data.
     scale : float
         Unit of the labels.
+    probes : Histograms, PointClouds or None
+        Measures that slopes are toward.
     """
 
-    def __init__(self, embedder, measures, scale):
+    def __init__(self, embedder, measures, scale, probes=None):
         ground_truth = as_ground_truth(embedder.ground_truth)
+        self.gradients = as_probes(embedder, measures, probes)
         if hasattr(ground_truth, "_prepare"):
             # Once, on all measures: what is relative to the data must not change.
             measures, _, ground_truth = ground_truth._prepare(measures, measures)
@@ -318,16 +367,22 @@ class BatchLabeller:
         self.n_solves = self.n_unconverged = 0
 
     def __call__(self, numbers, pairs):
-        """Return W of pairs of positions in `numbers`, in units of the scale."""
+        """Return W and slopes of pairs of positions in `numbers`, in the unit."""
         batch = self.measures[numbers.numpy()]
         plan = ListedPairs(pairs.numpy(), CHUNK_SIZE)
         results = label_chunks(
-            batch, batch, plan, self.ground_truth, n_jobs=self.n_jobs, in_order=True
+            batch,
+            batch,
+            plan,
+            self.ground_truth,
+            gradients=self.gradients,
+            n_jobs=self.n_jobs,
+            in_order=True,
         )
         labels = PairLabels.concatenate([part for _, part in results])
         self.n_solves += len(labels)
         self.n_unconverged += np.count_nonzero(~labels.converged)
-        return torch.from_numpy(labels.w / self.scale).float()
+        return in_units(labels.w, _slopes(labels), self.scale)
 
     def warn(self):
         """Warn once of all labels that are not reliable."""

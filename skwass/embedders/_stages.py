@@ -8,7 +8,7 @@ import torch
 
 from ..nn.pairs import FreshPairs, PairBatches, RowDistances
 from ..nn.train import TrainingResult, seeded, train
-from ._labelling import BatchLabeller
+from ._labelling import BatchLabeller, in_units
 from ._teacher import learn_maps
 
 # Measures of a step on maps, all pairs of which are compared, and the fewest steps of
@@ -25,10 +25,12 @@ def pair_batches(embedder, module, measures, labelled, device):
         n_each = min(embedder.block_size, len(labelled.members))
         n_steps = -(-embedder.n_pairs * 2 // (n_each * (n_each - 1)))
         members = torch.from_numpy(labelled.members)
-        labeller = BatchLabeller(embedder, measures, scale)
+        labeller = BatchLabeller(embedder, measures, scale, labelled.probes)
         return FreshPairs(members, labeller, embedder.block_size, n_steps, device)
     rows = labelled.train
-    pairs, w = labelled.pairs[rows], torch.from_numpy(labelled.w[rows] / scale)
+    slopes = None if labelled.slopes is None else labelled.slopes[rows]
+    w, slopes = in_units(labelled.w[rows], slopes, scale)
+    pairs = torch.from_numpy(labelled.pairs[rows])
     groups = labelled.groups
     if groups is not None:
         groups = torch.from_numpy(groups[rows])
@@ -36,8 +38,7 @@ def pair_batches(embedder, module, measures, labelled, device):
     if batch_size == "auto":
         # Labels carry no noise: a few hundred steps an epoch do for any number.
         batch_size = int(np.clip(len(pairs) // 400, 128, 1024))
-    pairs = torch.from_numpy(pairs)
-    return PairBatches(pairs, w.float(), batch_size, device, groups)
+    return PairBatches(pairs, w, batch_size, device, groups, slopes)
 
 
 def map_batches(embedder, module, measures, labelled, device, rng):

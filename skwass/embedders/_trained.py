@@ -5,6 +5,7 @@ import time
 import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -70,6 +71,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         "ground_truth": GROUND_TRUTH_CONSTRAINT,
         "n_pairs": [Interval(Integral, 1, None, closed="left")],
         "n_maps": [Interval(Integral, 0, None, closed="left")],
+        "gradient_weight": [Interval(Real, 0, None, closed="left")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
         "batch_size": [
@@ -111,6 +113,14 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     def _labels_mode(self):
         """Return how pairs are chosen: "pairs", "blocks" or "in_batch"."""
         return "pairs"
+
+    @abstractmethod
+    def _make_probes(self, module, measures, probes, device):
+        """Return how gradients in rows of measures become derivatives toward probes."""
+
+    @abstractmethod
+    def _takes_slopes(self, measures):
+        """Return whether it is known how rows of measures move toward probes."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, pairs=None, distances=None):
@@ -200,7 +210,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         result = train_stages(
             module,
             stages,
-            self._objective(module, measures, device, generator),
+            self._objective(module, measures, labelled, device, generator),
             self._validation(module, measures, labelled, device),
             generator,
             reporter,
@@ -219,7 +229,15 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         rng = np.random.RandomState(seed)
         reporter = FitReporter(self, X, y)
         labelled = obtain_labels(
-            self, measures, pairs, distances, 0.0, rng, reporter, None
+            self,
+            measures,
+            pairs,
+            distances,
+            0.0,
+            rng,
+            reporter,
+            None,
+            with_slopes=False,
         )
         module = self._module(goes_on, measures, labelled, generator).to(device)
         options = self._options(None)
@@ -230,7 +248,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         reporter.begin_training(1, module)
         reporter.begin_epoch()
         batches = pair_batches(self, module, measures, labelled, device)
-        loss = self._objective(module, measures, device, generator)
+        loss = self._objective(module, measures, labelled, device, generator)
         parts = module, batches, loss, optimizer, options, generator
         with seeded(generator, device):
             mean_loss = train_epoch(*parts)
@@ -306,9 +324,12 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         module.scale.fill_(scale or 1.0)
         return module.eval()
 
-    def _objective(self, module, measures, device, generator):
-        data = self._data(module, measures, device, generator)
-        return PairObjective(self._regresses_squares, data)
+    def _objective(self, module, measures, labelled, device, generator):
+        data, weight = self._data(module, measures, device, generator), 0.0
+        if labelled.probes is not None:
+            probes = self._make_probes(module, measures, labelled.probes, device)
+            data, weight = replace(data, probes=probes), self.gradient_weight
+        return PairObjective(self._regresses_squares, data, weight)
 
     def _validation(self, module, measures, labelled, device):
         """Return the score of held-out pairs, or None where there are none."""

@@ -131,7 +131,7 @@ class ScaledEmbedder(TrainingFreeEmbedder):
         warn_of_idle_memory(self)
         members = np.arange(len(measures)) if members is None else members
         pairs = members[sample_pairs(len(members), n_pairs, rng)]
-        w, n_solves = label(self, measures, pairs)
+        w, _, n_solves = label(self, measures, pairs)
         return pairs, w, n_solves
 
 

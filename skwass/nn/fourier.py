@@ -63,13 +63,8 @@ class FourierCoefficients(nn.Module):
         points, share = points.double(), masses.double() / masses.double().sum()
         unit = float((share @ points.square().sum(dim=1)).sqrt()) or 1.0
         self.unit.fill_(unit)
-        (n, dim), options = self.frequencies.shape, {"dtype": torch.float64}
-        variances, axes = torch.linalg.eigh(points.T @ (share[:, None] * points))
-        # Where all points are one, any direction does.
-        deviations = variances.clamp_min(0).sqrt() + 1e-6 * unit
-        directions = torch.randn(n, dim, generator=generator, **options)
-        directions = directions @ (axes * deviations) @ axes.T  # the root is symmetric
-        directions /= directions.norm(dim=1, keepdim=True)
+        n, options = len(self.frequencies), {"dtype": torch.float64}
+        directions = shaped_directions(points, share, n, generator)
         spread = (points @ directions.T).square().T @ share  # [F]
         spread = spread.sqrt().clamp_min(_FLAT * unit)
         radii = torch.linspace(math.log(LOWEST), math.log(HIGHEST), n, **options).exp()
@@ -112,6 +107,23 @@ class FourierCoefficients(nn.Module):
         """
         phase = points @ self.frequencies[:n_frequencies].T
         return torch.cat([points / self.unit, phase.cos(), phase.sin()], dim=-1)
+
+
+def shaped_directions(
+    points: Tensor, share: Tensor, n: int, generator: torch.Generator
+) -> Tensor:
+    """Return random unit vectors along which points differ: [n, d].
+
+    Gaussian with the second moments of points [P, d], of masses [P] of sum 1.
+    """
+    variances, axes = torch.linalg.eigh(points.T @ (share[:, None] * points))
+    # Where all points are one, any direction does.
+    unit = float((share @ points.square().sum(dim=1)).sqrt()) or 1.0
+    deviations = variances.clamp_min(0).sqrt() + 1e-6 * unit
+    options = {"dtype": torch.float64, "generator": generator}
+    directions = torch.randn(n, points.shape[1], **options)
+    directions = directions @ (axes * deviations) @ axes.T  # the root is symmetric
+    return directions / directions.norm(dim=1, keepdim=True)
 
 
 class LocalDistances(nn.Module):

@@ -33,6 +33,7 @@ class StandardInput(nn.Module):
     def __init__(self, n_bins: int, gain: float) -> None:
         super().__init__()
         self.gain = gain
+        self.size = n_bins
         self.register_buffer("mean", torch.empty(n_bins))
         self.register_buffer("inverse_std", torch.empty(()))
 

@@ -9,9 +9,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from .architectures import DECODER_WIDTHS, histogram_inputs
+from .architectures import dense_decoder, histogram_inputs
 from .conv import strided_stages
-from .mlp import DenseDecoder, dense_stages
+from .mlp import dense_stages
 from .ode import Trajectory, VectorField, trapezoid_weights
 from .readouts import BlockWeights
 from .siamese import Siamese
@@ -20,8 +20,10 @@ from .siamese import Siamese
 CALIBRATION_ROWS = 256
 # By backbone: hidden layers of stacks, and of lift and vector field.
 DEFAULT_WIDTHS = {
+    ("slices", "layers"): (512, 512),
     ("mlp", "layers"): (512, 512),
     ("conv", "layers"): (16, 32, 128),
+    ("slices", "ode"): (512,),
     ("mlp", "ode"): (512,),
     ("conv", "ode"): (16, 32, 128),
 }
@@ -78,7 +80,9 @@ def kuratowski_network(
     velocity: bool,
     solver: str,
     adjoint: bool,
+    dim: int,
     with_decoder: bool,
+    exact_mean: bool,
 ) -> Siamese:
     """Make an untrained Kuratowski network for histograms.
 
@@ -88,7 +92,7 @@ def kuratowski_network(
         Distance of the last feature map, of all, or of curves.
     aggregation : {"l1", "l2"}
         How the distances of feature maps add up.
-    backbone : {"mlp", "conv"}
+    backbone : {"slices", "mlp", "conv"}
         What the feature maps are of, and what lifts to the start of curves.
     n_bins : int
         Number of bins.
@@ -102,21 +106,28 @@ def kuratowski_network(
         As in `Trajectory`; unused without `"ode"`.
     with_decoder : bool
         Whether to have a decoder; a dense one.
+    dim : int
+        Dimension of the space that the bins lie in.
+    exact_mean : bool
+        Whether rows carry the mean beside feature maps; with `"slices"` and `"l2"`
+        alone.
 
     Returns
     -------
     network : Siamese
     """
     features: nn.Module
-    inputs = histogram_inputs(n_bins, grid_shape, as_spectrum=backbone == "mlp")
+    n_exact = dim if exact_mean else 0
+    inputs = histogram_inputs(backbone, n_bins, grid_shape, dim, exact_mean)
+    n_inputs = inputs.size
     if architecture == "ode":
-        lift, widths = _lift(backbone, n_bins, grid_shape, n_components, widths)
+        lift, widths = _lift(backbone, n_inputs, grid_shape, n_components, widths)
         field = VectorField(n_components, widths)
         features = Trajectory(lift, field, n_nodes, velocity, solver, adjoint)
         quadrature = trapezoid_weights(n_nodes) * (2 if velocity else 1)
         sizes = [n_components] * len(quadrature)
     else:
-        stages, sizes = _stages(backbone, n_bins, grid_shape, n_components, widths)
+        stages, sizes = _stages(backbone, n_inputs, grid_shape, n_components, widths)
         last_only = architecture == "last_layer"
         features = FeatureMaps(stages, last_only)
         sizes = sizes[-1:] if last_only else sizes
@@ -124,14 +135,16 @@ def kuratowski_network(
     weights = BlockWeights(sizes, quadrature, aggregation)
     decoder = None
     if with_decoder:
-        decoder = DenseDecoder(sum(sizes), DECODER_WIDTHS, n_bins)
+        n_columns = sum(sizes) + n_exact
+        decoder = dense_decoder(n_columns, n_bins, grid_shape, n_exact)
     encoder = KuratowskiEncoder(features, weights)
-    return Siamese(inputs, encoder, decoder, weights.blocks)
+    *first, last = weights.blocks
+    return Siamese(inputs, encoder, decoder, (*first, last + n_exact), n_exact)
 
 
 def _stages(
     backbone: str,
-    n_bins: int,
+    n_inputs: int,
     grid_shape: tuple[int, ...] | None,
     n_components: int,
     widths: Sequence[int],
@@ -141,12 +154,12 @@ def _stages(
         dense = [widths[-1], n_components]
         return strided_stages(grid_shape, widths[:-1], dense)
     sizes = [*widths, n_components]
-    return dense_stages([n_bins, *sizes]), sizes
+    return dense_stages([n_inputs, *sizes]), sizes
 
 
 def _lift(
     backbone: str,
-    n_bins: int,
+    n_inputs: int,
     grid_shape: tuple[int, ...] | None,
     n_components: int,
     widths: Sequence[int],
@@ -155,7 +168,7 @@ def _lift(
     if backbone == "conv":
         stages, _ = strided_stages(grid_shape, widths[:-1], [n_components])
         return nn.Sequential(*stages), widths[-1:]
-    return nn.Linear(n_bins, n_components), widths
+    return nn.Linear(n_inputs, n_components), widths
 
 
 def count_weights(module: nn.Module) -> int:

@@ -1,9 +1,13 @@
-"""Dense encoder and decoder for histograms on any support."""
+"""Dense encoder and decoders for histograms."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
+
+# Masses below this count as this much, in logarithms.
+_LEAST = 1e-30
 
 
 def dense_stages(sizes: Sequence[int]) -> list[nn.Module]:
@@ -39,3 +43,40 @@ class DenseDecoder(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         return torch.log_softmax(self.layers(z), dim=1)
+
+
+class MovedDecoder(nn.Module):
+    """Decode a histogram on a grid about the center of all, and move it to its mean.
+
+    By linear interpolation along each axis, so that translates decode to translates.
+    What leaves the grid is lost, and the rest is scaled to mass 1.
+
+    Parameters
+    ----------
+    n_components : int
+        k, exact columns not counted.
+    widths : sequence of int
+        Hidden layers.
+    grid_shape : tuple of int
+        The bins are the cells of this grid, in C order.
+    """
+
+    def __init__(
+        self, n_components: int, widths: Sequence[int], grid_shape: tuple[int, ...]
+    ) -> None:
+        super().__init__()
+        self.grid_shape = tuple(grid_shape)
+        self.centred = DenseDecoder(n_components, widths, math.prod(grid_shape))
+
+    def forward(self, z: Tensor, shift: Tensor) -> Tensor:
+        """Return log-probabilities of bins: [B, k], [B, d] in bins -> [B, n_bins]."""
+        q = self.centred(z).exp()
+        for axis, size in enumerate(self.grid_shape):
+            bins = torch.arange(size, device=z.device)
+            gaps = bins[:, None] - bins - shift[:, axis, None, None]
+            weights = (1 - gaps.abs()).clamp_min(0).to(q.dtype)  # [B, size, size]
+            # The first axis goes last: in turn, all are back in their order.
+            q = q.reshape(len(q), size, -1).mT @ weights.mT
+        q = q.flatten(1)
+        total = q.sum(dim=1, keepdim=True)
+        return q.clamp_min(_LEAST).log() - total.clamp_min(_LEAST).log()

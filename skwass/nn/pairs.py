@@ -15,6 +15,7 @@ class PairBatch(NamedTuple):
     right: Tensor  # [B]
     w: Tensor  # [B] labels: distances, not squared
     decoded: Tensor  # [V] positions in `measures` to reconstruct
+    slopes: Tensor | None = None  # [B, 2, r] derivatives of W^2 in left and right
 
 
 class PairBatches:
@@ -43,6 +44,8 @@ class PairBatches:
         Where batches are put; the shuffle is on the CPU, the same for all devices.
     groups : Tensor [P] of int64 or None
         Number of the group of each pair.
+    slopes : Tensor [P, 2, r] or None
+        Derivatives of W^2 in both measures of each pair, toward r probes.
     """
 
     def __init__(
@@ -52,9 +55,11 @@ class PairBatches:
         batch_size: int,
         device: torch.device,
         groups: Tensor | None = None,
+        slopes: Tensor | None = None,
     ) -> None:
         self.pairs = pairs
         self.groups = groups
+        self.slopes = slopes
         self.w = w
         self.device = device
         self.batch_size = batch_size
@@ -76,7 +81,12 @@ class PairBatches:
         rank = torch.randperm(int(together.max()) + 1, generator=generator)
         order = torch.argsort(rank[together], stable=True)
         for rows in self._cut(order):
-            yield self._batch(pairs[rows], self.w[rows], generator)
+            slopes = None
+            if self.slopes is not None:
+                flip = swapped[rows, None, None]
+                slopes = self.slopes[rows]
+                slopes = torch.where(flip, slopes.flip(1), slopes)
+            yield self._batch(pairs[rows], self.w[rows], slopes, generator)
 
     def _cut(self, order: Tensor) -> Sequence[Tensor]:
         """Cut rows into batches, between groups if there are any."""
@@ -90,12 +100,18 @@ class PairBatches:
         per_batch.index_add_(0, number, sizes)
         return order.split(per_batch.tolist())
 
-    def _batch(self, pairs: Tensor, w: Tensor, generator: torch.Generator) -> PairBatch:
+    def _batch(
+        self,
+        pairs: Tensor,
+        w: Tensor,
+        slopes: Tensor | None,
+        generator: torch.Generator,
+    ) -> PairBatch:
         measures, positions = torch.unique(pairs, return_inverse=True)
         shuffled = torch.randperm(len(measures), generator=generator)
         left, right = positions.unbind(1)
-        batch = (measures, left, right, w, shuffled[: self.n_decoded])
-        return PairBatch(*(part.to(self.device) for part in batch))
+        batch = (measures, left, right, w, shuffled[: self.n_decoded], slopes)
+        return PairBatch(*_moved(batch, self.device))
 
 
 class FreshPairs:
@@ -109,7 +125,8 @@ class FreshPairs:
         Numbers of the measures to draw from.
     label : callable
         `label(numbers, pairs)` gives the distances of pairs [P, 2] of positions in
-        `numbers` [block_size], in units of the loss: a Tensor [P].
+        `numbers` [block_size], in units of the loss, a Tensor [P], and their slopes, a
+        Tensor [P, 2, r] or None.
     block_size : int
         Measures a step, at least two.
     n_steps : int
@@ -121,7 +138,7 @@ class FreshPairs:
     def __init__(
         self,
         measures: Tensor,
-        label: Callable[[Tensor, Tensor], Tensor],
+        label: Callable[[Tensor, Tensor], tuple[Tensor, Tensor | None]],
         block_size: int,
         n_steps: int,
         device: torch.device,
@@ -143,9 +160,10 @@ class FreshPairs:
         for _ in range(self.n_steps):
             draw = torch.randperm(len(self.measures), generator=generator)
             numbers = self.measures[draw[: self.block_size]]
-            w = self.label(numbers, pairs)
-            batch = (numbers, left, right, w, torch.arange(self.n_decoded))
-            yield PairBatch(*(part.to(self.device) for part in batch))
+            w, slopes = self.label(numbers, pairs)
+            decoded = torch.arange(self.n_decoded)
+            batch = (numbers, left, right, w, decoded, slopes)
+            yield PairBatch(*_moved(batch, self.device))
 
 
 class RowDistances:
@@ -163,8 +181,12 @@ class RowDistances:
         self.rows = rows
         self.measures = measures
 
-    def __call__(self, numbers: Tensor, pairs: Tensor) -> Tensor:
+    def __call__(self, numbers: Tensor, pairs: Tensor) -> tuple[Tensor, None]:
         """Return distances of pairs [P, 2] of positions in `numbers`: [P]."""
         rows = self.rows[torch.searchsorted(self.measures, numbers)]
         distances = torch.cdist(rows, rows)  # [B, B], each pair once or more
-        return distances[pairs[:, 0], pairs[:, 1]]
+        return distances[pairs[:, 0], pairs[:, 1]], None
+
+
+def _moved(parts: Sequence[Tensor | None], device: torch.device) -> list[Tensor | None]:
+    return [None if part is None else part.to(device) for part in parts]

@@ -13,8 +13,14 @@ from torch import Tensor, nn
 
 from .inputs import CHUNK_ROWS
 from .losses import distance_regression, kl_reconstruction, sqrt_sparsity
+from .mlp import MovedDecoder
 from .pairs import PairBatch
 from .readouts import paired_distances
+from .slopes import Probes, slope_regression
+
+# The weight of slopes falls with this power of what is left of the schedule: they teach
+# most where labels have not yet, and hinder the last of these.
+DECAY = 2
 
 
 class Siamese(nn.Module):
@@ -25,7 +31,7 @@ class Siamese(nn.Module):
 
     Parameters
     ----------
-    inputs : StandardInput
+    inputs : StandardInput or CentredInput
         Fixed first layer; `encoder` sees its output.
     encoder : nn.Module
         [B, n_bins] -> [B, k].
@@ -34,6 +40,9 @@ class Siamese(nn.Module):
     blocks : tuple of int
         Sizes of the blocks of an embedding whose Euclidean distances add up; (k,) for
         Euclidean distance.
+    n_exact : int
+        Columns at the end of rows of `inputs` that are the mean of a measure. They
+        pass by encoder and decoder, and are the last of an embedding, of k + n_exact.
     """
 
     scale: Tensor
@@ -44,9 +53,11 @@ class Siamese(nn.Module):
         encoder: nn.Module,
         decoder: nn.Module | None,
         blocks: tuple[int, ...],
+        n_exact: int = 0,
     ) -> None:
         super().__init__()
         self.blocks = blocks
+        self.n_exact = n_exact
         self.inputs = inputs
         self.encoder = encoder
         self.decoder = decoder
@@ -54,11 +65,30 @@ class Siamese(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Embed masses in the units of the data: [B, n_bins] -> [B, k]."""
-        return self.encoder(self.inputs(x)) * self.scale
+        return self.encode_rows(self.inputs(x)) * self.scale
+
+    def encode_rows(self, rows: Tensor) -> Tensor:
+        """Embed rows of `inputs` in units of `scale`."""
+        if not self.n_exact:
+            return self.encoder(rows)
+        free, means = self.split(rows)
+        return torch.cat([self.encoder(free), means / self.scale], dim=1)
+
+    def split(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Split rows, or embeddings, into what is learned and exact means."""
+        sizes = [columns.shape[1] - self.n_exact, self.n_exact]
+        return columns.split(sizes, dim=1)
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Decode embeddings in units of `scale`: [B, k] -> log-masses [B, n_bins]."""
+        if not isinstance(self.decoder, MovedDecoder):
+            return self.decoder(z)
+        free, means = self.split(z)
+        return self.decoder(free, means * self.scale)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Decode embeddings in the units of the data: [B, k] -> masses [B, n_bins]."""
-        return self.decoder(z / self.scale).exp()
+        return self.decode(z / self.scale).exp()
 
 
 @dataclass(frozen=True)
@@ -67,28 +97,35 @@ class HistogramData:
 
     Parameters
     ----------
-    features : Tensor [N, n_bins]
+    features : Tensor [N, .]
         After `Siamese.inputs`.
     masses : Tensor [N, n_bins] or None
         The same data, to reconstruct if there is a decoder.
     reconstruction_weight, sparsity_weight : float
         Factors of the two decoder terms.
+    probes : Probes or None
+        What slopes are toward.
     """
 
     features: Tensor
     masses: Tensor | None = None
     reconstruction_weight: float = 0.0
     sparsity_weight: float = 0.0
+    probes: Probes | None = None
+
+    def rows(self, measures: Tensor) -> Tensor:
+        """Return features of measures by their numbers."""
+        return self.features[measures]
 
     def encode(self, model: Siamese, measures: Tensor) -> Tensor:
         """Embed measures by their numbers, in units of `scale`: [U] -> [U, k]."""
-        return model.encoder(self.features[measures])
+        return model.encode_rows(self.features[measures])
 
     def reconstruction_loss(
         self, model: Siamese, z: Tensor, measures: Tensor
     ) -> Tensor:
         """Loss of the decoder for embeddings of these measures: [DWE], eq. 2."""
-        log_q, p = model.decoder(z), self.masses[measures]  # [V, n_bins]
+        log_q, p = model.decode(z), self.masses[measures]  # [V, n_bins]
         loss = self.reconstruction_weight * kl_reconstruction(log_q, p)
         return loss + self.sparsity_weight * sqrt_sparsity(log_q)
 
@@ -96,7 +133,11 @@ class HistogramData:
 class PairData(Protocol):
     """What objective and validation need of measures."""
 
+    probes: Probes | None
+
     def encode(self, model: nn.Module, measures: Tensor) -> Tensor: ...
+
+    def rows(self, measures: Tensor) -> Tensor: ...
 
     def reconstruction_loss(
         self, model: nn.Module, z: Tensor, measures: Tensor
@@ -116,12 +157,17 @@ class PairObjective:
         Whether squared distances are regressed. The regression has factor 1.
     data : PairData
         Training measures.
+    slope_weight : float
+        Factor of the regression of slopes at the start, which falls to 0.
     """
 
     squared: bool
     data: PairData
+    slope_weight: float = 0.0
 
-    def __call__(self, model: nn.Module, batch: PairBatch) -> Tensor:
+    def __call__(
+        self, model: nn.Module, batch: PairBatch, progress: float = 0.0
+    ) -> Tensor:
         z = self.data.encode(model, batch.measures)  # [U, k]
         # index_select, for its backward pass is faster than that of z[batch.left].
         left, right = z.index_select(0, batch.left), z.index_select(0, batch.right)
@@ -130,7 +176,10 @@ class PairObjective:
             decoded = batch.measures[batch.decoded]
             z = z[batch.decoded]  # [V, k]
             loss = loss + self.data.reconstruction_loss(model, z, decoded)
-        return loss
+        weight = self.slope_weight * (1 - progress) ** DECAY
+        if batch.slopes is None or weight == 0:
+            return loss
+        return loss + weight * slope_regression(model, self.data, batch, self.squared)
 
 
 @dataclass(frozen=True)

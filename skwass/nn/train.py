@@ -105,7 +105,7 @@ def make_optimizer(model: nn.Module, options: TrainingOptions) -> torch.optim.Ad
 def train(
     model: nn.Module,
     batches: Batches,
-    loss: Callable[[nn.Module, NamedTuple], Tensor],
+    loss: Callable[[nn.Module, NamedTuple, float], Tensor],
     validate: Callable[[nn.Module], float] | None,
     options: TrainingOptions,
     generator: torch.Generator,
@@ -120,7 +120,8 @@ def train(
     batches : Batches
         Has a length and `epoch(generator)`, an iterator over batches.
     loss : callable
-        `loss(model, batch)` gives the scalar to minimise.
+        `loss(model, batch, progress)` gives the scalar to minimise; progress is that of
+        the schedule, from 0 to 1.
     validate : callable or None
         `validate(model)` gives a score, higher is better.
     options : TrainingOptions
@@ -167,7 +168,7 @@ def train(
 def train_epoch(
     model: nn.Module,
     batches: Batches,
-    loss: Callable[[nn.Module, NamedTuple], Tensor],
+    loss: Callable[[nn.Module, NamedTuple, float], Tensor],
     optimizer: torch.optim.Optimizer,
     options: TrainingOptions,
     generator: torch.Generator,
@@ -181,11 +182,12 @@ def train_epoch(
     model.train()
     total, n_steps = torch.zeros((), device=next(model.parameters()).device), 0
     for batch in batches.epoch(generator):
-        rate = 1.0 if clock is None else one_cycle(clock.tick())
+        progress = 0.0 if clock is None else clock.tick()
+        rate = 1.0 if clock is None else one_cycle(progress)
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * rate
         optimizer.zero_grad()
-        value = loss(model, batch)
+        value = loss(model, batch, progress)
         value.backward()
         nn.utils.clip_grad_norm_(model.parameters(), options.max_grad_norm)
         optimizer.step()

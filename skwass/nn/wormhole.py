@@ -8,23 +8,16 @@ Wasserstein Wormhole: Scalable Optimal Transport Distance with Transformers. ICM
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
 from ..ot import sinkhorn_divergence
-from .fourier import FourierCoefficients, LocalDistances
-from .inputs import StandardInput
+from .cloud_inputs import CloudInput
 from .mlp import DenseEncoder
-from .ragged import Cloud, CloudBatch, in_order, padded_batches, subsample
+from .ragged import Cloud, CloudBatch, in_order, subsample
+from .slopes import Probes
 from .transformer import CloudDecoder, SetEncoder, set_layers
 
-GAIN = 1.0
-# Waves of local distances, and waves that a point is to learned layers, at most.
-N_WAVES = 16
-N_POINT_WAVES = 32
-# Clouds, and points of each, that frequencies and scales are chosen by.
-FIT_CLOUDS, FIT_POINTS = 128, 128
 # Clouds that go through a network at once, where no gradient is wanted.
 CHUNK_CLOUDS = 1024
 # Of the Sinkhorn divergence that a decoder is trained with. Its gradient need not be
@@ -32,111 +25,6 @@ CHUNK_CLOUDS = 1024
 SINKHORN_STEPS, SINKHORN_TOL = 30, 1e-2
 # Clouds that a step decodes: transport of each costs as much as many encodings.
 MAX_DECODED = 4
-
-
-class CloudInput(nn.Module):
-    """Fixed first layers: a cloud becomes a row of numbers of order 1.
-
-    The row holds Fourier coefficients and, unless the mean is exact, the mean.
-
-    Parameters
-    ----------
-    dim : int
-        Dimension of the points.
-    n_frequencies : int
-        Of the coefficients.
-    exact_mean : bool
-        Whether clouds are centred, for embeddings that carry the mean beside.
-    by_isometry : bool
-        Whether to see clouds up to isometry alone.
-    """
-
-    center: Tensor
-    token_center: Tensor
-
-    def __init__(
-        self, dim: int, n_frequencies: int, exact_mean: bool, by_isometry: bool
-    ) -> None:
-        super().__init__()
-        self.exact_mean = exact_mean
-        self.local = LocalDistances(N_WAVES) if by_isometry else None
-        self.token_dim = N_WAVES if by_isometry else dim
-        self.n_point_waves = min(n_frequencies, N_POINT_WAVES)
-        self.waves = FourierCoefficients(self.token_dim, n_frequencies)
-        self.size = 2 * n_frequencies + (0 if exact_mean else self.token_dim)
-        self.standard = StandardInput(self.size, GAIN)
-        self.register_buffer("center", torch.empty(dim))
-        self.register_buffer("token_center", torch.empty(self.token_dim))
-
-    @property
-    def point_size(self) -> int:
-        """Numbers that a point is to learned layers."""
-        return self.token_dim + 2 * self.n_point_waves
-
-    @torch.no_grad()
-    def fit(self, clouds: Sequence[Cloud], generator: torch.Generator) -> None:
-        """Take scales and frequencies from some clouds of training."""
-        means = np.stack([a @ x for x, a in clouds])
-        self.center.copy_(torch.from_numpy(means.mean(axis=0)))
-        few = clouds[:: -(-len(clouds) // FIT_CLOUDS)]
-        self.token_center.zero_()
-        batches = self.batches([subsample(c, FIT_POINTS, generator) for c in few])
-        if self.local is not None:
-            self.local.fit([(batch.points, batch.masses) for batch in batches])
-            tokens = [(self.tokens(batch), batch.masses) for batch in batches]
-            self.token_center.copy_(_pool(tokens).mean(dim=0))
-        points = torch.cat([self.tokens(batch).flatten(0, 1) for batch in batches])
-        masses = torch.cat([batch.masses.flatten() for batch in batches])
-        self.waves.fit(points[masses > 0], masses[masses > 0], generator)
-        self.standard.fit(torch.cat([self._raw(b) for b in self.batches(clouds)]))
-
-    def batches(
-        self, clouds: Sequence[Cloud], device: torch.device | str = "cpu"
-    ) -> list[CloudBatch]:
-        """Return clouds in padded batches."""
-        origin = self.center.double().cpu().numpy()
-        centred = self.exact_mean or self.local is not None
-        options = {"centred": centred, "device": device}
-        width = max(self.waves.frequencies.shape)
-        return padded_batches(clouds, origin, width=width, **options)
-
-    def tokens(self, batch: CloudBatch) -> Tensor:
-        """Return what coefficients are of: points, or what they see. [B, n, d']."""
-        if self.local is None:
-            return batch.points
-        return self.local(batch.points, batch.masses) - self.token_center
-
-    def point_features(self, batch: CloudBatch) -> Tensor:
-        """Return what learned layers see of each point: [B, n, point_size]."""
-        return self.waves.of_points(self.tokens(batch), self.n_point_waves)
-
-    def _raw(self, batch: CloudBatch) -> Tensor:
-        tokens = self.tokens(batch)
-        means = torch.bmm(batch.masses[:, None], tokens)[:, 0]
-        return self._join(self.waves(tokens, batch.masses), means)
-
-    def _join(self, coefficients: Tensor, means: Tensor) -> Tensor:
-        if self.exact_mean:
-            return coefficients
-        return torch.cat([coefficients, means / self.waves.unit], dim=1)
-
-    def forward(self, batch: CloudBatch) -> Tensor:
-        """Return rows, with the mean at the end if it is exact: [B, size (+ d)]."""
-        rows = self.standard(self._raw(batch))
-        return torch.cat([rows, batch.means], dim=1) if self.exact_mean else rows
-
-    def of_histograms(self, support: Tensor, masses: Tensor) -> Tensor:
-        """Return the same of masses [B, n] on support [n, d], relative to center."""
-        means = masses @ support
-        moved = means if self.exact_mean else None
-        coefficients = self.waves.of_histograms(support, masses, moved)
-        rows = self.standard(self._join(coefficients, means))
-        return torch.cat([rows, means], dim=1) if self.exact_mean else rows
-
-
-def _pool(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """Return means of clouds: [B, n, d], [B, n] each -> [sum of B, d]."""
-    return torch.cat([torch.bmm(a[:, None], x)[:, 0] for x, a in parts])
 
 
 class Wormhole(nn.Module):
@@ -179,6 +67,10 @@ class Wormhole(nn.Module):
         self.n_exact = len(inputs.center) if inputs.exact_mean else 0
         self.register_buffer("scale", torch.empty(()))
 
+    def encode_rows(self, rows: Tensor) -> Tensor:
+        """Embed in units of `scale`, without learned layers on points."""
+        return self.encode(rows, None)
+
     def encode(self, rows: Tensor, batches: Sequence[CloudBatch] | None) -> Tensor:
         """Embed in units of `scale`: rows of `inputs` [U, .], clouds -> [U, k]."""
         rows, means = rows.split([self.inputs.size, self.n_exact], dim=1)
@@ -202,9 +94,7 @@ class Wormhole(nn.Module):
 
         As `forward` does, by two matrix products; without learned layers on points.
         """
-        return (
-            self.encode(self.inputs.of_histograms(support, masses), None) * self.scale
-        )
+        return self.encode_rows(self.inputs.of_histograms(support, masses)) * self.scale
 
     @property
     def takes_histograms(self) -> bool:
@@ -266,8 +156,8 @@ def wormhole_network(
 
     Parameters
     ----------
-    architecture : {"deepsets", "transformer", "inducing"}
-        Kind of the learned layers on points.
+    architecture : {"slices", "deepsets", "transformer", "inducing"}
+        Kind of the learned layers on points; none with `"slices"`.
     dim : int
         Dimension of the points.
     n_components : int
@@ -287,7 +177,8 @@ def wormhole_network(
     -------
     network : Wormhole
     """
-    inputs = CloudInput(dim, n_frequencies, exact_mean, by_isometry)
+    n_waves = 0 if architecture == "slices" else n_frequencies
+    inputs = CloudInput(dim, n_waves, exact_mean, by_isometry)
     n_free = n_components - (dim if exact_mean else 0)
     points = decoder = None
     if n_layers:
@@ -311,7 +202,7 @@ class CloudData:
     measures : Histograms or PointClouds
         Have `measure(i)`, a tuple of points and masses. They stay where they are; only
         the clouds of a batch are copied to the device.
-    rows : Tensor [N, .]
+    features : Tensor [N, .]
         What `Wormhole.inputs` makes of them, once for all.
     reconstruction_weight : float
         Factor of the decoder's loss.
@@ -321,20 +212,27 @@ class CloudData:
         Learned layers see at most so many points of a cloud, drawn at each step.
     generator : torch.Generator or None
         Draws them; all points are seen if None.
+    probes : Probes or None
+        What slopes are toward.
     """
 
     measures: object
-    rows: Tensor
+    features: Tensor
     reconstruction_weight: float
     reg: float
     max_points: int | None
     generator: torch.Generator | None
+    probes: Probes | None = None
+
+    def rows(self, measures: Tensor) -> Tensor:
+        """Return fixed rows of measures by their numbers."""
+        return self.features.index_select(0, measures)
 
     def encode(self, model: Wormhole, measures: Tensor) -> Tensor:
         """Embed measures by their numbers, in units of `scale`: [U] -> [U, k]."""
-        rows = self.rows.index_select(0, measures)
+        rows = self.rows(measures)
         if model.points is None:
-            return model.encode(rows, None)
+            return model.encode_rows(rows)
         return model.encode(rows, self._batches(model, measures))
 
     def reconstruction_loss(
@@ -350,7 +248,7 @@ class CloudData:
             return torch.zeros((), device=z.device)
         z, measures = z[:MAX_DECODED], measures[:MAX_DECODED]
         points = model.decode(z)
-        unit = float(model.inputs.waves.unit)
+        unit = float(model.inputs.unit)
         total = torch.zeros((), device=z.device)
         for batch in self._batches(model, measures):
             decoded = points.index_select(0, batch.rows)

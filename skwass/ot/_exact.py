@@ -1,9 +1,11 @@
 """Exact Wasserstein distances by POT's network simplex."""
 
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
 import ot
+from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
@@ -17,6 +19,7 @@ from ._ground_metric import (
     unit_cost,
 )
 from ._labels import PairLabels
+from ._probes import Probes
 from ._simplex import Transport, transport
 
 
@@ -99,7 +102,7 @@ class ExactWasserstein(GroundTruth):
             w[k] = unit * max(solution.cost, 0.0) ** (1 / self.p)
             converged[k] = solution.converged
             if gradients:
-                grads.append(self._gradients(mu, nu, sides, unit, solution))
+                grads.append(self._gradients(mu, nu, sides, unit, solution, gradients))
         if not gradients:
             return PairLabels(w, converged)
         columns = list(zip(*grads, strict=True)) or [(), ()]
@@ -107,7 +110,7 @@ class ExactWasserstein(GroundTruth):
             w,
             converged,
             *(
-                np.stack(column) if isinstance(side, Histograms) else list(column)
+                list(column) if _is_ragged(side, gradients) else np.stack(column)
                 for side, column in zip((mu, nu), columns, strict=True)
             ),
         )
@@ -131,27 +134,34 @@ class ExactWasserstein(GroundTruth):
             cost = ot.emd2_1d(*scaled, a, b, "minkowski", p=self.p)
         return unit, Transport(cost, None, None, None, True)
 
-    def _gradients(self, mu, nu, sides, unit, solution):
+    def _gradients(self, mu, nu, sides, unit, solution, wanted):
         """Return derivatives of W^p in both measures of a pair."""
-        (X_a, _), (X_b, _) = sides
-        power = unit**self.p
+        left, right = sides
+        f, g = unit**self.p * solution.f, unit**self.p * solution.g
         i, j, mass = solution.arcs()
         answers = []
-        for side, X, Y, g, arcs in (
-            (mu, X_a, X_b, solution.g, (i, j, mass)),
-            (nu, X_b, X_a, solution.f, (j, i, mass)),
+        for side, one, (Y, _), own, other, arcs in (
+            (mu, left, right, f, g, (i, j, mass)),
+            (nu, right, left, g, f, (j, i, mass)),
         ):
-            if isinstance(side, Histograms):
-                answers.append(self._potential(side.support, Y, power * g))
+            extend = partial(self._potential, Y=Y, g=other)
+            bins = getattr(side, "support", None)
+            if isinstance(wanted, Probes):
+                answers.append(wanted.slopes(one, own, extend, bins))
+            elif bins is not None:
+                answers.append(extend(bins))
             else:
                 refuse_derivative(self.ground_metric)
-                answers.append(self._displacement(X, Y, *arcs))
+                answers.append(self._displacement(one[0], Y, *arcs))
         return answers
 
-    def _potential(self, support, Y, g):
-        """Extend a potential to all bins: f(x) = min_j d(x, y_j)^p - g_j."""
-        C, unit = unit_cost(support, Y, self.ground_metric, self.p)
-        C *= unit**self.p
+    def _potential(self, points, Y, g):
+        """Extend a potential to any points: f(x) = min_j d(x, y_j)^p - g_j."""
+        if is_euclidean(self.ground_metric) and self.p == 2:
+            C = cdist(points, Y, "sqeuclidean")
+        else:
+            C, unit = unit_cost(points, Y, self.ground_metric, self.p)
+            C *= unit**self.p
         C -= g
         return C.min(axis=1)
 
@@ -168,3 +178,8 @@ class ExactWasserstein(GroundTruth):
         gradient = np.zeros(X.shape)
         np.add.at(gradient, i, rate[:, None] * step)
         return gradient
+
+
+def _is_ragged(side, gradients):
+    """Whether derivatives are arrays of a shape that differs from pair to pair."""
+    return not isinstance(gradients, Probes) and not isinstance(side, Histograms)

@@ -52,18 +52,54 @@ def quantile_cells(z, a, n_quantiles):
     -------
     cells : Tensor of shape (B, L, Q)
     """
+    return cells_between(z, a.cumsum(-1), (a * z).cumsum(-1), n_quantiles)
+
+
+def cells_between(z, upto, integral, n_quantiles):
+    """Return the same from sums over atoms.
+
+    Parameters
+    ----------
+    z : Tensor that expands to shape (B, L, n)
+        Positions, ascending.
+    upto, integral : Tensor of shape (B, L, n)
+        Sums up to each atom, itself included, of masses, and of masses times positions.
+    n_quantiles : int
+        Cells, Q.
+
+    Returns
+    -------
+    cells : Tensor of shape (B, L, Q)
+    """
     # The integral of the quantile function from 0 to c is linear between atoms.
-    c, integral = a.cumsum(-1), (a * z).cumsum(-1)
-    steps = torch.arange(1, n_quantiles, dtype=z.dtype, device=z.device)
-    levels = (steps / n_quantiles).expand(*a.shape[:2], -1).contiguous()
-    k = torch.searchsorted(c, levels)
-    k.clamp_(max=a.shape[-1] - 1)  # the last sum may round below 1
+    k, levels = atoms_at_levels(upto, n_quantiles)
     # Up to the end of atom k, less what of it lies beyond the level.
-    beyond = (c.gather(-1, k) - levels) * z.expand_as(a).gather(-1, k)
+    beyond = (upto.gather(-1, k) - levels) * z.expand_as(upto).gather(-1, k)
     inner = integral.gather(-1, k) - beyond
     ends = integral[..., -1:]
-    upto = torch.cat([torch.zeros_like(ends), inner, ends], dim=-1)
-    return upto.diff(dim=-1) * n_quantiles
+    sums = torch.cat([torch.zeros_like(ends), inner, ends], dim=-1)
+    return sums.diff(dim=-1) * n_quantiles
+
+
+def atoms_at_levels(upto, n_quantiles):
+    """Return which atoms the levels between cells fall on, and the levels.
+
+    Parameters
+    ----------
+    upto : Tensor of shape (B, L, n)
+        Sums of masses up to each atom, itself included.
+    n_quantiles : int
+        Cells, Q.
+
+    Returns
+    -------
+    k : Tensor of int64 of shape (B, L, Q - 1)
+    levels : Tensor of shape (B, L, Q - 1)
+    """
+    steps = torch.arange(1, n_quantiles, dtype=upto.dtype, device=upto.device)
+    levels = (steps / n_quantiles).expand(*upto.shape[:2], -1).contiguous()
+    k = torch.searchsorted(upto, levels)
+    return k.clamp_(max=upto.shape[-1] - 1), levels  # the last sum may round below 1
 
 
 def centred_cells(measures, directions, n_quantiles, origin):

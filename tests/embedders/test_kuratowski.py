@@ -99,7 +99,7 @@ def test_training_brings_the_distance_near_W(
 
 def test_distances_from_rows_of_transform(kind, trained, digits):
     Z = trained.transform(digits[1]).astype(np.float64)
-    assert Z.shape[1] == sum(trained.block_sizes_)
+    assert Z.shape[1] == sum(trained.block_sizes_) + trained.module_.n_exact
     W = trained.pairwise_distances(digits[1])
     if kind[1] == "l2":
         expected = cdist(Z, Z)
@@ -133,12 +133,16 @@ def test_the_distance_is_the_formula(kind, trained, digits):
     masses = digits[1] / digits[1].sum(axis=1, keepdims=True)
     with torch.no_grad():
         inputs = module.inputs(torch.from_numpy(masses).float())
-        maps = [phi.double().numpy() for phi in module.encoder.features(inputs)]
+        rows, means = module.split(inputs)
+        maps = [phi.double().numpy() for phi in module.encoder.features(rows)]
     power = 1 if kind[1] == "l1" else 2
     expected = sum(
         q_k * weight * cdist(phi, phi) ** power
         for q_k, weight, phi in zip(q, weights, maps, strict=True)
-    ) ** (1 / power)
+    )
+    if module.n_exact:
+        expected += cdist(means, means) ** 2
+    expected **= 1 / power
     W = trained.pairwise_distances(digits[1])
     np.testing.assert_allclose(W, expected, rtol=1e-4, atol=1e-4)
 
@@ -208,7 +212,7 @@ def test_more_feature_maps_are_better_than_the_last(digits):
     assert 1 - scores[1] < 0.95 * (1 - scores[0])
 
 
-@pytest.mark.parametrize("backbone", ["mlp", "conv"])
+@pytest.mark.parametrize("backbone", ["slices", "mlp", "conv"])
 @pytest.mark.parametrize("architecture", ["last_layer", "cnn", "ode"])
 @pytest.mark.parametrize("n_parameters", [8_000, 30_000])
 def test_architectures_at_one_size(architecture, backbone, n_parameters, digits):
@@ -241,7 +245,7 @@ def test_sizes_that_do_not_fit(digits):
 
 
 def test_convolutions_ask_for_images(digits):
-    with pytest.raises(ValueError, match=r"Got backbone='conv' .* backbone='mlp'"):
+    with pytest.raises(ValueError, match=r"Got backbone='conv' .* backbone='auto'"):
         embedder("cnn-conv", grid_shape=None).fit(digits[0])
 
 

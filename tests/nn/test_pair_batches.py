@@ -22,10 +22,10 @@ def random_pairs(n_measures, n_pairs, seed=0):
 
 
 def make(n_measures=60, n_pairs=200, batch_size=32, device=CPU):
-    """Batches whose label says which pair it belongs to."""
+    """Batches whose label says which pair it belongs to, and slopes which measures."""
     pairs = random_pairs(n_measures, n_pairs)
-    labels = torch.arange(n_pairs).float()
-    return PairBatches(pairs, labels, batch_size, device), pairs
+    labels, slopes = torch.arange(n_pairs).float(), pairs[:, :, None].float()
+    return PairBatches(pairs, labels, batch_size, device, slopes=slopes), pairs
 
 
 @pytest.mark.parametrize("n_pairs", [1, 31, 32, 200])
@@ -40,6 +40,7 @@ def test_an_epoch_has_each_pair_once_with_its_label(n_pairs, batch_size):
     for batch in epoch:
         ends = torch.stack([batch.measures[batch.left], batch.measures[batch.right]])
         assert torch.equal(ends.T.sort(dim=1).values, pairs[batch.w.long()])
+        assert torch.equal(batch.slopes[:, :, 0], ends.T.float())
 
 
 def test_measures_of_a_batch_are_distinct_and_all_used():
@@ -163,7 +164,7 @@ def test_fresh_pairs_are_all_pairs_of_new_measures():
 
     def label(numbers, pairs):
         asked.append(numbers)
-        return (10 * numbers[pairs[:, 0]] + numbers[pairs[:, 1]]).float()
+        return (10 * numbers[pairs[:, 0]] + numbers[pairs[:, 1]]).float(), None
 
     members = torch.tensor([2, 3, 5, 7, 11, 13])
     batches = FreshPairs(members, label, 4, 3, torch.device("cpu"))

@@ -71,7 +71,7 @@ def new_model():
     return build(lambda: nn.Linear(3, 1), seeded(1))
 
 
-def mean_square(model, batch):
+def mean_square(model, batch, progress):
     assert model.training
     x, y = batch
     return (model(x) - y).square().mean()
@@ -181,7 +181,7 @@ def test_rate_is_constant_without_a_clock(rates):
 def test_loss_of_an_epoch_is_the_mean_over_its_batches():
     problem = Problem()
     _, result = run(max_iter=1, learning_rate=0.0)
-    expected = mean_square(new_model(), (problem.x, problem.y)).item()
+    expected = mean_square(new_model(), (problem.x, problem.y), 0.0).item()
     assert result.loss_curve == pytest.approx([expected])
 
 
@@ -196,9 +196,9 @@ def test_schedule_is_compressed_to_end_at_the_deadline(rates, monkeypatch):
     clock = SimpleNamespace(monotonic=lambda: now[0])
     monkeypatch.setattr("skwass.nn.train.time", clock)
 
-    def slow_loss(model, batch):
+    def slow_loss(model, batch, progress):
         now[0] += 1
-        return mean_square(model, batch)
+        return mean_square(model, batch, progress)
 
     _, result = run(loss=slow_loss, deadline=111.5)
     assert (result.stopped_by, len(result.loss_curve)) == ("max_time", 3)
@@ -219,8 +219,8 @@ def test_same_seeds_same_bytes():
 
 @pytest.mark.parametrize("factor", [1e-3, 1.0, 1e6])
 def test_gradients_are_clipped(factor):
-    def loss(model, batch):
-        return factor * mean_square(model, batch)
+    def loss(model, batch, progress=0.0):
+        return factor * mean_square(model, batch, progress)
 
     # A step of plain descent at rate 0.1 moves the weights by 0.1 clipped gradient.
     model, problem = new_model(), Problem(n_batches=1)

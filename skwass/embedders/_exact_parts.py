@@ -1,0 +1,86 @@
+"""What of W2 is exact without learning: the distance of means."""
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions
+
+from ..ot import EntropicGromovWasserstein, GromovWasserstein
+from ..ot._ground_metric import evenly, is_euclidean
+from ..ot._pairwise import as_ground_truth
+
+EXACT_MEAN_CONSTRAINT = ["boolean", StrOptions({"auto"})]
+_GROMOV = (GromovWasserstein, EntropicGromovWasserstein)
+# Pairs whose labels are held against the distances of means, and how far below these
+# rounding, or entropy, may bring them.
+_N_CHECKED_PAIRS, _TOLERANCE = 1_000, 1e-2
+
+
+def is_gromov(ground_truth):
+    """Whether a ground truth sees measures up to isometry alone."""
+    return isinstance(as_ground_truth(ground_truth), _GROMOV)
+
+
+def is_w2(ground_truth):
+    """Whether a ground truth is a W2 with the Euclidean metric, so far as it says."""
+    truth = as_ground_truth(ground_truth)
+    return (
+        not isinstance(truth, _GROMOV)
+        and getattr(truth, "p", None) == 2
+        and is_euclidean(getattr(truth, "ground_metric", None))
+    )
+
+
+def are_w2(embedder, measures, labelled=None):
+    """Return whether labels are W2 in the space of the points, so far as one can see.
+
+    They are to be by `ground_truth`, and where given none may be below the distance of
+    means.
+    """
+    return is_w2(embedder.ground_truth) and (
+        labelled is None or exceed_means(labelled, measures)
+    )
+
+
+def has_exact_mean(embedder, measures, labelled=None):
+    """Return whether the last d columns of an embedding are to be the mean.
+
+    Parameters
+    ----------
+    embedder : TrainedEmbedder
+        For its `exact_mean` and `ground_truth`, and `_no_exact_mean`.
+    measures : Histograms or PointClouds
+        Training data.
+    labelled : LabelledPairs, default=None
+        Labels, if they may be of another distance than they should.
+
+    Raises
+    ------
+    ValueError
+        If the mean is asked for and cannot be exact.
+    """
+    dim = measures.dim
+    obstacle = embedder._no_exact_mean(dim)
+    if embedder.exact_mean is False:
+        return False
+    fits = are_w2(embedder, measures, labelled)
+    if embedder.exact_mean == "auto":
+        return fits and not obstacle and 2 * dim <= embedder.n_components
+    if not fits or obstacle:
+        raise ValueError(
+            f"Got exact_mean=True with ground_truth={embedder.ground_truth}"
+            f"{', ' + obstacle if obstacle else ''} and points of dimension {dim}, "
+            "expected distances W2 with a Euclidean metric, which are no less than "
+            "those of means, and a network that sees centred measures and has more "
+            "components than dimensions. Use 'auto'."
+        )
+    return True
+
+
+def exceed_means(labelled, measures):
+    """Return whether labels are no less than the distances of means, as W_p must be."""
+    rows = evenly(len(labelled.w), _N_CHECKED_PAIRS)
+    pairs, w = labelled.pairs[rows], labelled.w[rows]
+    numbers, positions = np.unique(pairs, return_inverse=True)
+    means = np.stack([a @ x for x, a in map(measures.measure, numbers)])
+    left, right = positions.reshape(-1, 2).T
+    gaps = np.linalg.norm(means[left] - means[right], axis=1)
+    return bool((w >= gaps * (1 - _TOLERANCE) - _TOLERANCE * w.max()).all())

@@ -1,0 +1,84 @@
+"""Slopes: derivatives of W^2 toward a few measures, labels of the same solves."""
+
+import numpy as np
+import torch
+
+from ..measures import Histograms, thin_clouds
+from ..nn.slopes import LinearProbes, SliceProbes
+from ..ot import ExactWasserstein
+from ..ot._pairwise import as_ground_truth
+from ..ot._probes import Probes
+from ._exact_parts import has_exact_mean
+from ._fixed_rows import fixed_rows, knots
+
+# Measures that slopes are toward, and points of each where they are clouds.
+N_PROBES, _N_POINTS = 64, 24
+
+
+def choose_probes(embedder, measures, rng):
+    """Return measures that slopes shall be toward, or None if there are to be none.
+
+    Slopes are those of the potentials of an exact W2. With an exact mean they are about
+    fixed means, so that probes are clouds about 0; otherwise they are where they are.
+
+    Returns
+    -------
+    probes : Histograms, PointClouds or None
+    """
+    truth = as_ground_truth(embedder.ground_truth)
+    if not (
+        embedder.gradient_weight > 0
+        and isinstance(truth, ExactWasserstein)
+        and truth.p == 2
+        and embedder._takes_slopes(measures)
+    ):
+        return None
+    some = measures[np.sort(rng.permutation(len(measures))[:N_PROBES])]
+    if isinstance(some, Histograms) and not are_centred(embedder, measures):
+        return some
+    return thin_clouds(some.to_clouds(), _N_POINTS)
+
+
+def as_probes(embedder, measures, some):
+    """Return what a ground truth differentiates toward, or False."""
+    if some is None:
+        return False
+    if isinstance(some, Histograms):
+        return Probes.of_bins(some)
+    return Probes.of_clouds(some, centred=are_centred(embedder, measures))
+
+
+def are_centred(embedder, measures):
+    """Return whether the network, there already or to be made, has an exact mean."""
+    if embedder.warm_start and hasattr(embedder, "module_"):
+        return embedder.module_.n_exact > 0
+    return has_exact_mean(embedder, measures)
+
+
+@torch.no_grad()
+def row_probes(inputs, measures, probes, device):
+    """Return how gradients in rows of :class:`CloudInput` become slopes.
+
+    Parameters
+    ----------
+    inputs : CloudInput
+        Fitted.
+    measures : Histograms or PointClouds
+        Those whose rows there are gradients in.
+    probes : Histograms or PointClouds
+        What slopes are toward.
+    device : torch.device
+        Where to put it.
+    """
+    if not inputs.has_slices:
+        rows = fixed_rows(inputs, probes, device, by_bins=True)
+        return LinearProbes(rows[:, : inputs.size])
+    clouds = [probes.measure(i) for i in range(len(probes))]
+    lines = []
+    for batch in inputs.batches(clouds, device):
+        places, masses = inputs.pooled.project(batch.points, batch.masses)
+        lines += zip(batch.rows.tolist(), places, masses, strict=True)
+    _, places, masses = zip(*sorted(lines, key=lambda line: line[0]), strict=True)
+    quantiles, below = knots(inputs, measures, device)
+    gain = float(inputs.standard.inverse_std)
+    return SliceProbes(quantiles, below, list(places), list(masses), gain)

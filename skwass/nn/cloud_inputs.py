@@ -1,0 +1,180 @@
+"""Fixed first layers: a cloud, or a histogram as one, becomes a row of numbers."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from .fourier import FourierCoefficients, LocalDistances
+from .inputs import StandardInput
+from .ragged import Cloud, CloudBatch, padded_batches, subsample
+from .slices import SliceCells
+
+GAIN = 1.0
+# Waves of local distances, and waves that a point is to learned layers, at most.
+N_WAVES = 16
+N_POINT_WAVES = 32
+# Clouds, and points of each, that frequencies and scales are chosen by.
+FIT_CLOUDS, FIT_POINTS = 128, 128
+
+
+def n_slices(dim: int) -> tuple[int, int]:
+    """Return on how many lines measures are projected, and into how many cells."""
+    if dim == 1:
+        return 1, 256
+    return (16 if dim == 2 else 32), 16
+
+
+class CloudInput(nn.Module):
+    """Fixed first layers: a cloud becomes a row of numbers of order 1.
+
+    The row holds the cells of slices, or Fourier coefficients and, unless the mean is
+    exact, the mean.
+
+    Parameters
+    ----------
+    dim : int
+        Dimension of the points.
+    n_frequencies : int
+        Of the coefficients; 0 for slices.
+    exact_mean : bool
+        Whether clouds are centred, for embeddings that carry the mean beside.
+    by_isometry : bool
+        Whether to see clouds up to isometry alone.
+    """
+
+    center: Tensor
+    token_center: Tensor
+
+    def __init__(
+        self, dim: int, n_frequencies: int, exact_mean: bool, by_isometry: bool
+    ) -> None:
+        super().__init__()
+        self.exact_mean = exact_mean
+        self.local = LocalDistances(N_WAVES) if by_isometry else None
+        self.token_dim = N_WAVES if by_isometry else dim
+        self.n_point_waves = min(n_frequencies, N_POINT_WAVES)
+        if n_frequencies:
+            self.pooled = FourierCoefficients(self.token_dim, n_frequencies)
+            self.size = 2 * n_frequencies + (0 if exact_mean else self.token_dim)
+            n_numbers = n_frequencies
+        else:
+            n_lines, n_cells = n_slices(self.token_dim)
+            self.pooled = SliceCells(self.token_dim, n_lines, n_cells)
+            self.size = n_numbers = n_lines * n_cells
+        self.width = max(n_numbers, self.token_dim)  # numbers that a point takes
+        self.standard = StandardInput(self.size, GAIN)
+        self.register_buffer("center", torch.empty(dim))
+        self.register_buffer("token_center", torch.empty(self.token_dim))
+
+    @property
+    def has_slices(self) -> bool:
+        """Whether rows are cells of slices."""
+        return isinstance(self.pooled, SliceCells)
+
+    @property
+    def unit(self) -> Tensor:
+        """Root of the mean square of what rows are of."""
+        return self.pooled.unit
+
+    @property
+    def point_size(self) -> int:
+        """Numbers that a point is to learned layers."""
+        return self.token_dim + 2 * self.n_point_waves
+
+    @torch.no_grad()
+    def fit(self, clouds: Sequence[Cloud], generator: torch.Generator) -> None:
+        """Take scales and frequencies from some clouds of training."""
+        means = np.stack([a @ x for x, a in clouds])
+        self.center.copy_(torch.from_numpy(means.mean(axis=0)))
+        few = clouds[:: -(-len(clouds) // FIT_CLOUDS)]
+        self.token_center.zero_()
+        batches = self.batches([subsample(c, FIT_POINTS, generator) for c in few])
+        if self.local is not None:
+            self.local.fit([(batch.points, batch.masses) for batch in batches])
+            tokens = [(self.tokens(batch), batch.masses) for batch in batches]
+            self.token_center.copy_(_pool(tokens).mean(dim=0))
+        points = torch.cat([self.tokens(batch).flatten(0, 1) for batch in batches])
+        masses = torch.cat([batch.masses.flatten() for batch in batches])
+        self.pooled.fit(points[masses > 0], masses[masses > 0], generator)
+        self.standard.fit(torch.cat([self._raw(b) for b in self.batches(clouds)]))
+
+    def batches(
+        self, clouds: Sequence[Cloud], device: torch.device | str = "cpu"
+    ) -> list[CloudBatch]:
+        """Return clouds in padded batches."""
+        origin = self.center.double().cpu().numpy()
+        centred = self.exact_mean or self.local is not None
+        options = {"centred": centred, "device": device}
+        return padded_batches(clouds, origin, width=self.width, **options)
+
+    def tokens(self, batch: CloudBatch) -> Tensor:
+        """Return what coefficients are of: points, or what they see. [B, n, d']."""
+        if self.local is None:
+            return batch.points
+        return self.local(batch.points, batch.masses) - self.token_center
+
+    def point_features(self, batch: CloudBatch) -> Tensor:
+        """Return what learned layers see of each point: [B, n, point_size]."""
+        return self.pooled.of_points(self.tokens(batch), self.n_point_waves)
+
+    def _raw(self, batch: CloudBatch) -> Tensor:
+        tokens = self.tokens(batch)
+        means = torch.bmm(batch.masses[:, None], tokens)[:, 0]
+        return self._join(self.pooled(tokens, batch.masses), means)
+
+    def _join(self, pooled: Tensor, means: Tensor) -> Tensor:
+        if self.size == pooled.shape[1]:
+            return pooled
+        return torch.cat([pooled, means / self.unit], dim=1)
+
+    def forward(self, batch: CloudBatch) -> Tensor:
+        """Return rows, with the mean at the end if it is exact: [B, size (+ d)]."""
+        rows = self.standard(self._raw(batch))
+        return torch.cat([rows, batch.means], dim=1) if self.exact_mean else rows
+
+    def of_histograms(self, support: Tensor, masses: Tensor) -> Tensor:
+        """Return the same of masses [B, n] on support [n, d], relative to center."""
+        means = masses @ support
+        moved = means if self.exact_mean else None
+        pooled = self.pooled.of_histograms(support, masses, moved)
+        rows = self.standard(self._join(pooled, means))
+        return torch.cat([rows, means], dim=1) if self.exact_mean else rows
+
+
+def _pool(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Return means of clouds: [B, n, d], [B, n] each -> [sum of B, d]."""
+    return torch.cat([torch.bmm(a[:, None], x)[:, 0] for x, a in parts])
+
+
+class SliceInput(nn.Module):
+    """Histograms as clouds on lines: [B, n_bins] -> rows, those of `CloudInput`.
+
+    Parameters
+    ----------
+    n_bins, dim : int
+        Bins, and the dimension of the space that they lie in.
+    exact_mean : bool
+        Whether measures are centred, and their means at the end of rows.
+    """
+
+    support: Tensor
+
+    def __init__(self, n_bins: int, dim: int, exact_mean: bool) -> None:
+        super().__init__()
+        self.clouds = CloudInput(dim, 0, exact_mean, by_isometry=False)
+        self.size = self.clouds.size
+        self.register_buffer("support", torch.empty(n_bins, dim))
+
+    @torch.no_grad()
+    def fit(
+        self, support: np.ndarray, clouds: Sequence[Cloud], generator: torch.Generator
+    ) -> None:
+        """Take scales and frequencies from some measures of training, as clouds."""
+        self.clouds.fit(clouds, generator)
+        moved = torch.from_numpy(support) - self.clouds.center.double()
+        self.support.copy_(moved)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.clouds.of_histograms(self.support, x)

@@ -1,0 +1,221 @@
+"""Fixed first layer of measures: quantile functions of their projections on lines.
+
+On a line, W2 is the L2 distance of quantile functions [1]_. Those of projections on a
+few lines are the numbers that come nearest to W2 without transport: what a network has
+left to learn is the little that lines do not see.
+
+References
+----------
+.. [1] Bonneel, Rabin, Peyre, Pfister (2015). Sliced and Radon Wasserstein barycenters
+   of measures. JMIV 51(1).
+"""
+
+import itertools
+import math
+import warnings
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor, nn
+
+from ..ot._quantiles import atoms_at_levels, cells_between, quantile_cells
+from .fourier import shaped_directions
+
+# Up to this dimension, lines go through points of the lattice of integers.
+_LATTICE_DIM = 3
+# Histograms that are projected at once, so that what is made of them stays in caches.
+_ROWS = 512
+# Up to so many places a line, products with triangles are faster than running sums.
+_MOST_PLACES = 256
+# Positions on a line that differ by less than this share of their range are one.
+_SAME = 1e-6
+
+
+class SliceCells(nn.Module):
+    """Quantile functions of projections, averaged over cells of equal probability.
+
+    Parameters
+    ----------
+    dim : int
+        Dimension of the space.
+    n_lines : int
+        Lines to project on; one in dimension 1.
+    n_cells : int
+        Cells of each quantile function.
+    """
+
+    directions: Tensor
+    unit: Tensor
+
+    def __init__(self, dim: int, n_lines: int, n_cells: int) -> None:
+        super().__init__()
+        self.n_cells = n_cells
+        self.size = n_lines * n_cells
+        self.register_buffer("directions", torch.empty(dim, n_lines))
+        self.register_buffer("unit", torch.empty(()))
+        # The latest support and its lines, which take as long as a thousand histograms.
+        self._latest: tuple[Tensor, Lines] | None = None
+
+    def __getstate__(self) -> dict:
+        return {**vars(self), "_latest": None}
+
+    @torch.no_grad()
+    def fit(self, points: Tensor, masses: Tensor, generator: torch.Generator) -> None:
+        """Choose lines for points like these: [P, d], of masses [P].
+
+        In few dimensions those through the nearest points of the lattice of integers,
+        for many bins of a grid then share a place on a line; otherwise at random, along
+        directions in which points differ.
+        """
+        points, share = points.double(), masses.double() / masses.double().sum()
+        self.unit.fill_(float((share @ points.square().sum(dim=1)).sqrt()) or 1.0)
+        dim, n_lines = self.directions.shape
+        if dim <= _LATTICE_DIM:
+            directions = _lattice_directions(dim, n_lines)
+        else:
+            directions = shaped_directions(points, share, n_lines, generator).T
+        self.directions.copy_(directions)
+        self._latest = None
+
+    def forward(self, points: Tensor, masses: Tensor) -> Tensor:
+        """Return cells of clouds: [B, n, d], [B, n] -> [B, size]."""
+        places, masses = self.project(points, masses)
+        return quantile_cells(places, masses, self.n_cells).flatten(1)
+
+    def of_histograms(
+        self, support: Tensor, masses: Tensor, means: Tensor | None
+    ) -> Tensor:
+        """Return cells of masses [B, n] on one support [n, d]: [B, size].
+
+        With their means [B, d], those of the centred measures.
+        """
+        cells = self._lines(support).cells(masses, self.n_cells)
+        if means is not None:
+            cells = cells - (means @ self.directions)[:, :, None]
+        return cells.flatten(1)
+
+    def project(self, points: Tensor, masses: Tensor) -> tuple[Tensor, Tensor]:
+        """Return ascending places on lines and their masses: [B, L, n] each."""
+        places = (points @ self.directions).transpose(1, 2).contiguous()
+        places, order = places.sort(dim=2)
+        return places, masses[:, None].expand_as(places).gather(2, order)
+
+    def knots(self, points: Tensor, masses: Tensor) -> tuple[Tensor, Tensor]:
+        """Return quantiles of clouds at the ends of cells, and what lies below them.
+
+        Returns
+        -------
+        quantiles : Tensor [B, L, n_cells - 1]
+            q at the levels between cells.
+        below : Tensor [B, L, n_cells - 1]
+            The integral of max(q - z, 0) over the projected measure in z.
+        """
+        places, masses = self.project(points, masses)
+        sums = masses.cumsum(-1), (masses * places).cumsum(-1)
+        return _knots(places, *sums, self.n_cells)
+
+    def knots_of_histograms(
+        self, support: Tensor, masses: Tensor, means: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Return the same of centred histograms."""
+        quantiles, below = self._lines(support).knots(masses, self.n_cells)
+        return quantiles - (means @ self.directions)[:, :, None], below
+
+    def _lines(self, support: Tensor) -> "Lines":
+        if self._latest is None or self._latest[0] is not support:
+            self._latest = support, Lines(support @ self.directions)
+        return self._latest[1]
+
+
+class Lines:
+    """Bins of histograms on lines, those in one place together.
+
+    Parameters
+    ----------
+    places : Tensor [n, L]
+        Where the bins are on each line.
+    """
+
+    def __init__(self, places: Tensor) -> None:
+        places = places.T.contiguous()  # [L, n]
+        rounding = _SAME * max(float(places.max() - places.min()), 1e-30)
+        found = [
+            torch.unique((line / rounding).round(), return_inverse=True)
+            for line in places
+        ]
+        m = max(len(line) for line, _ in found)
+        options = {"dtype": places.dtype, "device": places.device}
+        # Places that are left over, at the end, weigh nothing.
+        self.places = places.amax(dim=1, keepdim=True).repeat(1, m)  # [L, m]
+        where = torch.stack([inverse for _, inverse in found])
+        lines = torch.arange(len(places), device=places.device)
+        self.places.scatter_reduce_(1, where, places, "amin", include_self=True)
+        rows = (where + m * lines[:, None]).flatten()
+        bins = torch.arange(places.shape[1], device=places.device).repeat(len(places))
+        with warnings.catch_warnings():  # that sparse matrices are in beta
+            warnings.simplefilter("ignore", UserWarning)
+            self.adds = torch.sparse_coo_tensor(
+                torch.stack([rows, bins]),
+                torch.ones(len(bins), **options),
+                (self.places.numel(), places.shape[1]),
+            ).to_sparse_csr()
+        self.upto = self.integral = None
+        if m <= _MOST_PLACES:
+            self.upto = torch.ones(m, m, **options).triu().expand(len(places), m, m)
+            self.integral = self.upto * self.places[:, :, None]
+
+    def cells(self, masses: Tensor, n_cells: int) -> Tensor:
+        """Return cells of quantile functions: [B, n] -> [B, L, n_cells]."""
+        parts = [
+            cells_between(self.places[:, None], *sums, n_cells).transpose(0, 1)
+            for sums in self._sums(masses)
+        ]
+        return torch.cat(parts)
+
+    def knots(self, masses: Tensor, n_cells: int) -> tuple[Tensor, Tensor]:
+        """Return quantiles and what lies below: [B, n] -> [B, L, n_cells - 1] each."""
+        parts = [
+            _knots(self.places[:, None], *sums, n_cells) for sums in self._sums(masses)
+        ]
+        quantiles, below = zip(*parts, strict=True)
+        joined = torch.cat(quantiles, dim=1), torch.cat(below, dim=1)
+        return tuple(part.transpose(0, 1) for part in joined)
+
+    def _sums(self, masses: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield sums of masses, and of masses times places, up to each: [L, b, m]."""
+        for part in masses.split(_ROWS):
+            added = self.adds @ part.T.contiguous()
+            added = added.unflatten(0, self.places.shape).transpose(1, 2)
+            if self.upto is not None:
+                yield torch.bmm(added, self.upto), torch.bmm(added, self.integral)
+            else:
+                weighted = added * self.places[:, None]
+                yield added.cumsum(-1), weighted.cumsum(-1)
+
+
+def _knots(
+    places: Tensor, upto: Tensor, integral: Tensor, n_cells: int
+) -> tuple[Tensor, Tensor]:
+    k, _ = atoms_at_levels(upto, n_cells)
+    quantiles = places.expand_as(upto).gather(-1, k)
+    return quantiles, quantiles * upto.gather(-1, k) - integral.gather(-1, k)
+
+
+def _lattice_directions(dim: int, n_lines: int) -> Tensor:
+    """Return unit vectors along the shortest vectors of integers: [d, n_lines].
+
+    Of those along one line the shortest is taken, with a positive last entry but zeros.
+    """
+    found: list[tuple[int, ...]] = []
+    radius = 1
+    while len(found) < n_lines:
+        box = itertools.product(range(-radius, radius + 1), repeat=dim)
+        found = [
+            v
+            for v in box
+            if math.gcd(*v) == 1 and next(x for x in reversed(v) if x) > 0
+        ]
+        radius += 1 if dim > 1 else n_lines
+    vectors = sorted(found, key=lambda v: (sum(x * x for x in v), v))[:n_lines]
+    directions = torch.tensor(vectors, dtype=torch.float64).T
+    return directions / directions.norm(dim=0)

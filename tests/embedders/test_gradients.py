@@ -1,0 +1,131 @@
+"""Training on derivatives: when there are any, and what they are worth."""
+
+from functools import partial
+
+import numpy as np
+import pytest
+from conftest import clouds_of, make_small, relative_error
+from joblib import Memory
+
+from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
+from skwass.nn.siamese import PairObjective
+from skwass.ot import ExactWasserstein, SinkhornDivergence, pairwise_wasserstein
+
+EMBEDDERS = {
+    "deep": DeepWassersteinEmbedder,
+    "kuratowski": partial(KuratowskiEmbedder, architecture="cnn"),
+    "ode": KuratowskiEmbedder,
+    "wormhole": WormholeEmbedder,
+    "deepsets": partial(WormholeEmbedder, architecture="deepsets"),
+}
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """Batches that the objective has seen."""
+    seen, original = [], PairObjective.__call__
+
+    def spy(self, model, batch, progress):
+        seen.append(batch)
+        return original(self, model, batch, progress)
+
+    monkeypatch.setattr(PairObjective, "__call__", spy)
+    return seen
+
+
+def have_slopes(batches):
+    found = {batch.slopes is not None for batch in batches}
+    batches.clear()
+    assert len(found) == 1
+    return found.pop()
+
+
+@pytest.mark.parametrize("name", EMBEDDERS)
+def test_derivatives_are_worth_labels(name, digits, test_distances):
+    """Of few pairs; with all else equal."""
+    embedder = partial(make_small, EMBEDDERS[name], n_pairs=300, max_iter=30)
+    errors = [
+        relative_error(
+            embedder(gradient_weight=weight)
+            .fit(digits[0])
+            .pairwise_distances(digits[1]),
+            test_distances,
+        )
+        for weight in (0.0, 0.3)
+    ]
+    assert errors[1] < 0.98 * errors[0]
+
+
+@pytest.mark.parametrize("name", EMBEDDERS)
+def test_exact_solves_have_derivatives(name, digits, batches):
+    small = partial(make_small, EMBEDDERS[name], max_iter=1, n_pairs=100)
+    embedder = small().fit(digits[0])
+    assert have_slopes(batches)
+    embedder.partial_fit(digits[0])
+    assert not have_slopes(batches)
+    small(gradient_weight=0.0).fit(digits[0])
+    assert not have_slopes(batches)
+    W = pairwise_wasserstein(digits[0], grid_shape=(8, 8))
+    small().fit(digits[0], distances=W)
+    assert not have_slopes(batches)
+    for truth in (SinkhornDivergence(reg=0.1), ExactWasserstein(p=1)):
+        small(ground_truth=truth).fit(digits[0])
+        assert not have_slopes(batches)
+
+
+@pytest.mark.parametrize(
+    ("embedder", "parameters", "expected"),
+    [
+        (DeepWassersteinEmbedder, {"architecture": "conv", "widths": (4, 8)}, True),
+        (DeepWassersteinEmbedder, {"exact_mean": False}, False),
+        (DeepWassersteinEmbedder, {"architecture": "mlp"}, True),
+        (KuratowskiEmbedder, {"adjoint": True}, False),
+        (KuratowskiEmbedder, {"aggregation": "l1", "backbone": "mlp"}, True),
+        (WormholeEmbedder, {"architecture": "deepsets", "exact_mean": False}, True),
+        (WormholeEmbedder, {"architecture": "inducing"}, False),
+        (WormholeEmbedder, {"labels": "in_batch", "block_size": 5}, True),
+    ],
+)
+def test_networks_that_can_use_them_do(embedder, parameters, expected, digits, batches):
+    make_small(embedder, max_iter=1, n_pairs=50, **parameters).fit(digits[0])
+    assert have_slopes(batches) == expected
+
+
+def test_clouds_have_them_too(batches):
+    clouds = clouds_of(np.random.default_rng(0).integers(5, 20, size=60), dim=3)
+    make_small(WormholeEmbedder, grid_shape=None, max_iter=1).fit(clouds)
+    assert have_slopes(batches)
+
+
+def test_a_matrix_of_ground_distances_has_them(digits, batches):
+    metric = np.abs(np.subtract.outer(np.arange(64), np.arange(64))) / 8
+    truth = ExactWasserstein(ground_metric=metric)
+    make_small(DeepWassersteinEmbedder, max_iter=1, ground_truth=truth).fit(digits[0])
+    assert have_slopes(batches)
+
+
+def test_memory_keeps_them(small, digits, tmp_path):
+    embedder = small(memory=Memory(tmp_path, verbose=0), max_iter=1)
+    Z = embedder.fit(digits[0]).transform(digits[1])
+    again = embedder.set_params(widths=(64,)).fit(digits[0])
+    assert again.n_solves_ == 0
+    np.testing.assert_array_equal(again.transform(digits[1]), Z)
+    embedder.set_params(gradient_weight=0.0).fit(digits[0])
+    assert embedder.n_solves_ > 0  # labels alone are another answer
+
+
+def test_going_on_uses_them_again(small, digits, batches):
+    embedder = small(warm_start=True, max_iter=1).fit(digits[0])
+    assert have_slopes(batches)
+    embedder.fit(digits[0])
+    assert have_slopes(batches)
+
+
+def test_derivatives_are_used_of_labels_made_in_time(small, digits, batches):
+    small(max_time=0.5, n_pairs=20_000).fit(digits[0])
+    assert have_slopes(batches)
+
+
+def test_bad_weights(small, digits):
+    with pytest.raises(ValueError, match="gradient_weight"):
+        small(gradient_weight=-1.0).fit(digits[0])
