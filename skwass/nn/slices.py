@@ -27,6 +27,8 @@ _LATTICE_DIM = 3
 _ROWS = 512
 # Up to so many places a line, products with triangles are faster than running sums.
 _MOST_PLACES = 256
+# Lines of one group have at most so many times the places of others.
+_ALIKE = 1.3
 # Positions on a line that differ by less than this share of their range are one.
 _SAME = 1e-6
 
@@ -54,7 +56,7 @@ class SliceCells(nn.Module):
         self.register_buffer("directions", torch.empty(dim, n_lines))
         self.register_buffer("unit", torch.empty(()))
         # The latest support and its lines, which take as long as a thousand histograms.
-        self._latest: tuple[Tensor, Lines] | None = None
+        self._latest: tuple[Tensor, list] | None = None
 
     def __getstate__(self) -> dict:
         return {**vars(self), "_latest": None}
@@ -89,9 +91,12 @@ class SliceCells(nn.Module):
 
         With their means [B, d], those of the centred measures.
         """
-        cells = self._lines(support).cells(masses, self.n_cells)
+        cells = masses.new_empty(len(masses), self.directions.shape[1], self.n_cells)
+        for rows, which, places, *sums in self._on_lines(support, masses):
+            found = cells_between(places[:, None], *sums, self.n_cells)
+            cells[rows, which] = found.transpose(0, 1)
         if means is not None:
-            cells = cells - (means @ self.directions)[:, :, None]
+            cells -= (means @ self.directions)[:, :, None]
         return cells.flatten(1)
 
     def project(self, points: Tensor, masses: Tensor) -> tuple[Tensor, Tensor]:
@@ -118,13 +123,46 @@ class SliceCells(nn.Module):
         self, support: Tensor, masses: Tensor, means: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Return the same of centred histograms."""
-        quantiles, below = self._lines(support).knots(masses, self.n_cells)
+        shape = len(masses), self.directions.shape[1], self.n_cells - 1
+        quantiles, below = masses.new_empty(shape), masses.new_empty(shape)
+        for rows, which, places, *sums in self._on_lines(support, masses):
+            found = _knots(places[:, None], *sums, self.n_cells)
+            quantiles[rows, which], below[rows, which] = (
+                part.transpose(0, 1) for part in found
+            )
         return quantiles - (means @ self.directions)[:, :, None], below
 
-    def _lines(self, support: Tensor) -> "Lines":
+    def _on_lines(self, support: Tensor, masses: Tensor) -> Iterator[tuple]:
+        """Yield parts of histograms on lines.
+
+        That is the rows and the lines of the part, as slice and index, the places on
+        these lines [l, m], and the sums up to each place, [l, b, m], of masses, and of
+        masses times places.
+        """
         if self._latest is None or self._latest[0] is not support:
-            self._latest = support, Lines(support @ self.directions)
-        return self._latest[1]
+            self._latest = support, _group_lines(support @ self.directions)
+        for start in range(0, len(masses), _ROWS):
+            rows = slice(start, start + _ROWS)
+            columns = masses[rows].T.contiguous()
+            for which, lines in self._latest[1]:
+                yield rows, which, lines.places, *lines.sums(columns)
+
+
+def _group_lines(places: Tensor) -> list[tuple[Tensor, "Lines"]]:
+    """Group lines that have about as many places for bins: [n, L]."""
+    places = places.T.contiguous()
+    rounding = _SAME * max(float(places.max() - places.min()), 1e-30)
+    numbers = (places / rounding).round()
+    counts = torch.tensor([len(torch.unique(line)) for line in numbers])
+    groups: list[list[int]] = []
+    for k in torch.argsort(counts).tolist():
+        if not groups or counts[k] > _ALIKE * counts[groups[-1][0]]:
+            groups.append([])
+        groups[-1].append(k)
+    return [
+        (torch.tensor(group, device=places.device), Lines(places[group], rounding))
+        for group in groups
+    ]
 
 
 class Lines:
@@ -132,13 +170,13 @@ class Lines:
 
     Parameters
     ----------
-    places : Tensor [n, L]
+    places : Tensor [L, n]
         Where the bins are on each line.
+    rounding : float
+        Places are the same that differ by less.
     """
 
-    def __init__(self, places: Tensor) -> None:
-        places = places.T.contiguous()  # [L, n]
-        rounding = _SAME * max(float(places.max() - places.min()), 1e-30)
+    def __init__(self, places: Tensor, rounding: float) -> None:
         found = [
             torch.unique((line / rounding).round(), return_inverse=True)
             for line in places
@@ -164,33 +202,15 @@ class Lines:
             self.upto = torch.ones(m, m, **options).triu().expand(len(places), m, m)
             self.integral = self.upto * self.places[:, :, None]
 
-    def cells(self, masses: Tensor, n_cells: int) -> Tensor:
-        """Return cells of quantile functions: [B, n] -> [B, L, n_cells]."""
-        parts = [
-            cells_between(self.places[:, None], *sums, n_cells).transpose(0, 1)
-            for sums in self._sums(masses)
-        ]
-        return torch.cat(parts)
+    def sums(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Return sums up to each place, of masses, and of masses times places.
 
-    def knots(self, masses: Tensor, n_cells: int) -> tuple[Tensor, Tensor]:
-        """Return quantiles and what lies below: [B, n] -> [B, L, n_cells - 1] each."""
-        parts = [
-            _knots(self.places[:, None], *sums, n_cells) for sums in self._sums(masses)
-        ]
-        quantiles, below = zip(*parts, strict=True)
-        joined = torch.cat(quantiles, dim=1), torch.cat(below, dim=1)
-        return tuple(part.transpose(0, 1) for part in joined)
-
-    def _sums(self, masses: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield sums of masses, and of masses times places, up to each: [L, b, m]."""
-        for part in masses.split(_ROWS):
-            added = self.adds @ part.T.contiguous()
-            added = added.unflatten(0, self.places.shape).transpose(1, 2)
-            if self.upto is not None:
-                yield torch.bmm(added, self.upto), torch.bmm(added, self.integral)
-            else:
-                weighted = added * self.places[:, None]
-                yield added.cumsum(-1), weighted.cumsum(-1)
+        Histograms are columns: [n, B] -> [L, B, m] each.
+        """
+        added = (self.adds @ columns).unflatten(0, self.places.shape).transpose(1, 2)
+        if self.upto is not None:
+            return torch.bmm(added, self.upto), torch.bmm(added, self.integral)
+        return added.cumsum(-1), (added * self.places[:, None]).cumsum(-1)
 
 
 def _knots(

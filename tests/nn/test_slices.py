@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from skwass.measures import PointClouds
-from skwass.nn.slices import Lines, SliceCells, _lattice_directions
+from skwass.nn.slices import SliceCells, _group_lines, _lattice_directions
 from skwass.nn.slopes import N_TABLE, LinearProbes, SliceProbes
 from skwass.ot._quantiles import centred_cells
 
@@ -78,9 +78,16 @@ def test_histograms_are_clouds_of_their_bins(support):
 
 def test_bins_in_one_place_are_one():
     cells = make_cells(2, 16, 4)
-    lines = Lines(grid(5, 5) @ cells.directions)
-    assert lines.places.shape == (16, 19)  # 2 i + 3 j: 0, 2, 3 ... 18, 20
-    assert (lines.places.diff(dim=1) >= 0).all()
+    groups = _group_lines(grid(5, 5) @ cells.directions)
+    sizes = torch.empty(16, dtype=torch.int64)
+    for which, lines in groups:
+        sizes[which] = (
+            (lines.adds.to_dense().sum(dim=1) > 0).view(len(which), -1).sum(1)
+        )
+        assert (lines.places.diff(dim=1) >= 0).all()
+    # Along i + j, 2 i + j, 3 i + j and 3 i + 2 j; of the last, 1 and 19 do not occur.
+    assert sizes.tolist() == [5] * 2 + [9] * 2 + [13] * 4 + [17] * 4 + [19] * 4
+    assert sum(len(which) for which, _ in groups) == 16
 
 
 @pytest.mark.parametrize("dim", [1, 2, 3])
