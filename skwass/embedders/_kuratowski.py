@@ -104,7 +104,7 @@ class KuratowskiEmbedder(HistogramEmbedder):
     n_maps : int, default=0
         Training measures, at most, whose maps from one reference are solved and learned
         before the pairs, as in :class:`DeepWassersteinEmbedder`.
-    gradient_weight : float, default=0.3
+    gradient_weight : float or "auto", default="auto"
         Weight of the derivatives of W^2 that come with the distance out of one exact
         solve, as in :class:`DeepWassersteinEmbedder`. Without effect (as 0) with
         `adjoint` too.
@@ -266,7 +266,7 @@ class KuratowskiEmbedder(HistogramEmbedder):
         ground_truth="exact",
         n_pairs=20_000,
         n_maps=0,
-        gradient_weight=0.3,
+        gradient_weight="auto",
         max_iter=20,
         max_time=None,
         batch_size="auto",

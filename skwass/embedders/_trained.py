@@ -30,6 +30,7 @@ from ._checks import to_tensor
 from ._io import FileMixin
 from ._labelling import obtain_labels
 from ._reporting import FitReporter
+from ._slopes import slope_weight
 from ._stages import (
     map_batches,
     map_options,
@@ -37,6 +38,8 @@ from ._stages import (
     train_stages,
     tuning_options,
 )
+
+_AUTO = StrOptions({"auto"})
 
 
 def _on_cpu(state):
@@ -71,13 +74,10 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         "ground_truth": GROUND_TRUTH_CONSTRAINT,
         "n_pairs": [Interval(Integral, 1, None, closed="left")],
         "n_maps": [Interval(Integral, 0, None, closed="left")],
-        "gradient_weight": [Interval(Real, 0, None, closed="left")],
+        "gradient_weight": [Interval(Real, 0, None, closed="left"), _AUTO],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],
-        "batch_size": [
-            Interval(Integral, 1, None, closed="left"),
-            StrOptions({"auto"}),
-        ],
+        "batch_size": [Interval(Integral, 1, None, closed="left"), _AUTO],
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "weight_decay": [Interval(Real, 0, None, closed="left")],
         "max_grad_norm": [Interval(Real, 0, None, closed="neither")],
@@ -328,7 +328,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         data, weight = self._data(module, measures, device, generator), 0.0
         if labelled.probes is not None:
             probes = self._make_probes(module, measures, labelled.probes, device)
-            data, weight = replace(data, probes=probes), self.gradient_weight
+            data, weight = replace(data, probes=probes), slope_weight(self)
         return PairObjective(self._regresses_squares, data, weight)
 
     def _validation(self, module, measures, labelled, device):

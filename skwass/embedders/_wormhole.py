@@ -107,13 +107,14 @@ class WormholeEmbedder(CloudEmbedder):
         Training measures, at most, whose maps from one reference are solved, as by
         :class:`LinearOTEmbedder`, and learned in `max_iter` epochs before the pairs:
         a solve a measure teaches its distance to all others. For W2 alone.
-    gradient_weight : float, default=0.3
+    gradient_weight : float or "auto", default="auto"
         Weight of the derivatives of W^2, which come with the distance out of one exact
         solve: toward 64 other measures, for both ends of a pair. It falls to 0 over the
-        pairs' epochs. A step takes about three times as long, and a half to a quarter
-        of the solves do for the same error. Without effect (as 0) with learned layers
-        on points, distances given by the user, `partial_fit`, any but an exact W2, and
-        slices without an exact mean.
+        pairs' epochs. A step takes about three times as long, and half of the solves or
+        less do for the same error. `"auto"` is 0.3, and 0 with `n_maps`, which teach as
+        much. 0 is the loss above alone; so is any weight with given distances, in
+        `partial_fit`, with learned layers on points, with any but an exact W2, and with
+        slices but no exact mean.
     max_iter : int, default=20
         Epochs: passes over the pairs. The learning rate ends at zero after the last.
         With a few thousand labels, 60 bring more than 20.
@@ -284,7 +285,7 @@ class WormholeEmbedder(CloudEmbedder):
         ground_truth="exact",
         n_pairs=20_000,
         n_maps=0,
-        gradient_weight=0.3,
+        gradient_weight="auto",
         max_iter=20,
         max_time=None,
         batch_size="auto",
