@@ -43,3 +43,12 @@ def check_widths(widths, fewest):
 def to_tensor(array, device="cpu"):
     """Return a copy of an array as a float32 tensor."""
     return torch.from_numpy(np.array(array, dtype=np.float32)).to(device)
+
+
+def on_cpu(state):
+    """Return a nest of dicts and lists with its tensors on the CPU."""
+    if isinstance(state, torch.Tensor):
+        return state.cpu()
+    if isinstance(state, dict):
+        return {key: on_cpu(value) for key, value in state.items()}
+    return [on_cpu(value) for value in state] if isinstance(state, list) else state

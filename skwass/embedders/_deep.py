@@ -66,10 +66,13 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
         as `SinkhornDivergence(reg=0.01)`, to be set in a grid as `ground_truth__reg`;
         or any object whose `solve(mu, nu)`, given two tuples of points and masses,
         returns `(w, converged)`.
-    n_pairs : int, default=20_000
+    n_pairs : int or "auto", default=20_000
         Pairs drawn and labelled for training, at most all there are. The error falls
         with their number, and the bill of exact solves rises: of 28 x 28 images, about
-        900 a second and core. A tenth more (2,000 at most) is labelled for validation.
+        600 a second and core. A tenth more (2,000 at most) is labelled for validation.
+        `"auto"` labels 5,000 and then, round by round, as many again, and goes on
+        training with all, until a round takes less than a fifth off the error of
+        held-out pairs.
     n_maps : int, default=0
         Training measures, at most, whose optimal maps from one reference are solved and
         learned before the pairs, as by :class:`LinearOTEmbedder`: a solve a measure

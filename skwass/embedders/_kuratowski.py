@@ -98,9 +98,10 @@ class KuratowskiEmbedder(HistogramEmbedder):
         What labels pairs: a distance of :mod:`skwass.ot`, by name or as an object, to
         be set in a grid as `ground_truth__reg`; or any object whose `solve(mu, nu)`,
         given two tuples of points and masses, returns `(w, converged)`.
-    n_pairs : int, default=20_000
-        Pairs drawn and labelled for training, at most all there are. A tenth more
-        (2,000 at most) is labelled for validation.
+    n_pairs : int or "auto", default=20_000
+        Pairs drawn and labelled for training, at most all there are; `"auto"` as in
+        :class:`DeepWassersteinEmbedder`. A tenth more (2,000 at most) is labelled for
+        validation.
     n_maps : int, default=0
         Training measures, at most, whose maps from one reference are solved and learned
         before the pairs, as in :class:`DeepWassersteinEmbedder`.

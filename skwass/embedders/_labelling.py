@@ -5,7 +5,6 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-import torch
 from sklearn.utils.validation import check_array, check_memory
 
 from .._version import __version__
@@ -15,8 +14,11 @@ from ..ot._inputs import check_pairs
 from ..ot._pairwise import as_ground_truth
 from ..ot._plans import ListedPairs
 from ._holdout import MAX_VALIDATION_PAIRS, MIN_VALIDATION_PAIRS, hold_out_measures
-from ._slopes import as_probes, choose_probes
+from ._slopes import as_probes, choose_probes, in_units, slopes_of
 
+# Pairs of the first round where their number is "auto"; each further one labels as many
+# as there are.
+FIRST_PAIRS = 5_000
 # Pairs that give the scale of labels, where all others are labelled while training.
 N_SCALE_PAIRS = 256
 
@@ -67,14 +69,7 @@ def _solve(
     labels = label_pairs(
         measures, measures, pairs, ground_truth, gradients=gradients, **settings
     )
-    return labels.w, _slopes(labels)
-
-
-def _slopes(labels):
-    """Return the slopes of both ends of each pair: (n_pairs, 2, n_probes), or None."""
-    if labels.grad_mu is None:
-        return None
-    return np.stack([labels.grad_mu, labels.grad_nu], axis=1)
+    return labels.w, slopes_of(labels)
 
 
 def choose_pairs(
@@ -224,6 +219,17 @@ def warn_of_idle_memory(embedder):
         )
 
 
+def _refuse_rounds(mode, embedder):
+    """Raise where labels cannot come in rounds that are judged by held-out pairs."""
+    if mode != "pairs" or not embedder.early_stopping:
+        raise ValueError(
+            f"Got n_pairs='auto' with labels={mode!r} and early_stopping="
+            f"{embedder.early_stopping}, expected single pairs, some of them held out "
+            "to judge by. Set n_pairs to a number, or labels='pairs' and "
+            "early_stopping=True."
+        )
+
+
 def _refuse_asymmetric(w):
     """Raise unless a matrix of distances is symmetric with a zero diagonal."""
     largest = np.abs(w).max(initial=0)
@@ -287,6 +293,9 @@ def obtain_labels(
     if pairs is None and distances is None:
         warn_of_idle_memory(embedder)
         n_pairs, options = embedder.n_pairs, {}
+        if n_pairs == "auto":
+            _refuse_rounds(mode, embedder)
+            n_pairs, options["n_validation"] = FIRST_PAIRS, MAX_VALIDATION_PAIRS
         if mode == "blocks":
             options["block_size"] = embedder.block_size
         elif mode == "in_batch":
@@ -333,14 +342,6 @@ def obtain_labels(
     )
 
 
-def in_units(w, slopes, scale):
-    """Return W / scale and slopes of W^2 / scale^2 as tensors; None stays."""
-    w = torch.from_numpy(w / scale).float()
-    if slopes is None:
-        return w, None
-    return w, torch.from_numpy(slopes / np.float32(scale**2))
-
-
 class BatchLabeller:
     """Labels pairs of a batch while training, and counts what did not converge.
 
@@ -382,7 +383,7 @@ class BatchLabeller:
         labels = PairLabels.concatenate([part for _, part in results])
         self.n_solves += len(labels)
         self.n_unconverged += np.count_nonzero(~labels.converged)
-        return in_units(labels.w, _slopes(labels), self.scale)
+        return in_units(labels.w, slopes_of(labels), self.scale)
 
     def warn(self):
         """Warn once of all labels that are not reliable."""

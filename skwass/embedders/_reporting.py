@@ -17,7 +17,10 @@ class FitReporter:
     def __init__(self, estimator, X, y):
         self.estimator = estimator
         self.data = {"X": X, "y": y}
-        self.root = estimator._init_callback_context(max_subtasks=2)
+        in_rounds = estimator.n_pairs == "auto"
+        self.root = estimator._init_callback_context(
+            max_subtasks=None if in_rounds else 2
+        )
         self.root.call_on_fit_task_begin(estimator=estimator, **self.data)
         self.tasks = []
 
@@ -38,6 +41,8 @@ class FitReporter:
     def begin_training(self, max_iter, module):
         """Open the task of training a module."""
         self.module = module
+        if self.root.max_subtasks is None:  # who knows how many rounds there will be
+            max_iter = None
         self._open(self.root, "train", max_subtasks=max_iter)
 
     def begin_epoch(self):

@@ -64,6 +64,21 @@ def are_centred(embedder, measures):
     return has_exact_mean(embedder, measures)
 
 
+def slopes_of(labels):
+    """Return the slopes of both ends of each pair: (n_pairs, 2, n_probes), or None."""
+    if labels.grad_mu is None:
+        return None
+    return np.stack([labels.grad_mu, labels.grad_nu], axis=1)
+
+
+def in_units(w, slopes, scale):
+    """Return W / scale and slopes of W^2 / scale^2 as tensors; None stays."""
+    w = torch.from_numpy(w / scale).float()
+    if slopes is None:
+        return w, None
+    return w, torch.from_numpy(slopes / np.float32(scale**2))
+
+
 @torch.no_grad()
 def row_probes(inputs, measures, probes, device):
     """Return how gradients in rows of :class:`CloudInput` become slopes.

@@ -8,7 +8,8 @@ import torch
 
 from ..nn.pairs import FreshPairs, PairBatches, RowDistances
 from ..nn.train import TrainingResult, seeded, train
-from ._labelling import BatchLabeller, in_units
+from ._labelling import BatchLabeller
+from ._slopes import in_units
 from ._teacher import learn_maps
 
 # Measures of a step on maps, all pairs of which are compared, and the fewest steps of
@@ -67,15 +68,15 @@ def tuning_options(options):
     return replace(options, learning_rate=_TUNING_RATE * options.learning_rate)
 
 
-def train_stages(module, stages, loss, validate, generator, reporter):
+def train_stages(stages, module, loss, validate, generator, reporter):
     """Train on one lot of batches after the other; return the result of all.
 
     Parameters
     ----------
-    module : torch.nn.Module
-        Trained in place.
     stages : list of (batches, TrainingOptions)
         At least one.
+    module : torch.nn.Module
+        Trained in place.
     loss, validate, generator, reporter : object
         As in :func:`skwass.nn.train.train`.
     """

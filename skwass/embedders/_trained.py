@@ -26,10 +26,11 @@ from ..nn.train import (
 )
 from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
-from ._checks import to_tensor
+from ._checks import on_cpu, to_tensor
 from ._io import FileMixin
 from ._labelling import obtain_labels
 from ._reporting import FitReporter
+from ._rounds import train_in_rounds
 from ._slopes import slope_weight
 from ._stages import (
     map_batches,
@@ -40,15 +41,6 @@ from ._stages import (
 )
 
 _AUTO = StrOptions({"auto"})
-
-
-def _on_cpu(state):
-    """Return a nest of dicts and lists with its tensors on the CPU."""
-    if isinstance(state, torch.Tensor):
-        return state.cpu()
-    if isinstance(state, dict):
-        return {key: _on_cpu(value) for key, value in state.items()}
-    return [_on_cpu(value) for value in state] if isinstance(state, list) else state
 
 
 class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
@@ -72,7 +64,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "ground_truth": GROUND_TRUTH_CONSTRAINT,
-        "n_pairs": [Interval(Integral, 1, None, closed="left")],
+        "n_pairs": [Interval(Integral, 1, None, closed="left"), _AUTO],
         "n_maps": [Interval(Integral, 0, None, closed="left")],
         "gradient_weight": [Interval(Real, 0, None, closed="left"), _AUTO],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -159,13 +151,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Measures, at least two.
-        y : None
-            Ignored.
-        pairs : array-like of int of shape (n_pairs, 2), default=None
-            As in `fit`.
-        distances : array-like of shape (n_pairs,), default=None
+        X, y, pairs, distances
             As in `fit`.
 
         Returns
@@ -183,6 +169,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         measures = self._check_several(X, goes_on)
         pair_seed, training_seed = self._seeds(goes_on)
         generator = torch.Generator().manual_seed(training_seed)
+        pair_rng = np.random.RandomState(pair_seed)
         reporter = FitReporter(self, X, y)
         labelled = obtain_labels(
             self,
@@ -190,7 +177,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             pairs,
             distances,
             self.validation_fraction if self.early_stopping else 0.0,
-            np.random.RandomState(pair_seed),
+            pair_rng,
             reporter,
             self._deadline(start, share=0.5),
         )
@@ -207,14 +194,18 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         batches = pair_batches(self, module, measures, labelled, device)
         stages.append((batches, options))
         reporter.begin_training(self.max_iter * len(stages), module)
-        result = train_stages(
-            module,
-            stages,
-            self._objective(module, measures, labelled, device, generator),
-            self._validation(module, measures, labelled, device),
-            generator,
-            reporter,
-        )
+        loss = self._objective(module, measures, labelled, device, generator)
+        validate = self._validation(module, measures, labelled, device)
+        common = module, loss, validate, generator, reporter
+        result = train_stages(stages, *common)
+        if self.n_pairs == "auto" and result.validation_scores and distances is None:
+
+            def fit_round(labelled):
+                batches = pair_batches(self, module, measures, labelled, device)
+                return train_stages([(batches, options)], *common)
+
+            labels = self, measures, labelled, pair_rng, reporter, options.deadline
+            labelled, result = train_in_rounds(module, result, fit_round, *labels)
         self._keep(goes_on, module, labelled, batches, result)
         self.n_solves_ += n_mapped
         reporter.end_training(result.stopped_by)
@@ -389,7 +380,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         if "module_" in state:
             state["module_"] = copy.deepcopy(state["module_"]).cpu()
         if "_moments" in state:
-            state["_moments"] = _on_cpu(state["_moments"])
+            state["_moments"] = on_cpu(state["_moments"])
         return state
 
     @property

@@ -100,9 +100,10 @@ class WormholeEmbedder(CloudEmbedder):
         object whose `solve(mu, nu)`, given two tuples of points and masses, returns
         `(w, converged)`. For a Gromov distance clouds are seen by their inner distances
         alone, so that moving, turning and mirroring change nothing.
-    n_pairs : int, default=20_000
+    n_pairs : int or "auto", default=20_000
         Pairs drawn and labelled for training, at most all there are; with `"in_batch"`,
         pairs an epoch. A tenth more (2,000 at most) is labelled for validation.
+        `"auto"`: as in :class:`DeepWassersteinEmbedder`.
     n_maps : int, default=0
         Training measures, at most, whose maps from one reference are solved, as by
         :class:`LinearOTEmbedder`, and learned in `max_iter` epochs before the pairs:
@@ -346,7 +347,8 @@ class WormholeEmbedder(CloudEmbedder):
 
     def _labels_mode(self):
         if self.labels == "auto":
-            return "blocks" if self._n_layers() else "pairs"
+            in_blocks = self._n_layers() and self.n_pairs != "auto"
+            return "blocks" if in_blocks else "pairs"
         return self.labels
 
     def _n_layers(self):
