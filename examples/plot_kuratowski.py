@@ -35,6 +35,7 @@ embedders = {
         n_nodes=9,
         grid_shape=(8, 8),
         n_pairs=10_000,
+        gradient_weight=0.0,
         n_jobs=2,
         random_state=0,
     ).fit(X_train)

@@ -13,7 +13,7 @@ from ..nn.wormhole import CloudData, wormhole_network
 from ..ot._ground_metric import evenly
 from ._checks import has_decoder
 from ._fixed_rows import chunks, fixed_rows, moved_support
-from ._slopes import row_probes
+from ._slopes import row_slopes
 from ._trained import TrainedEmbedder
 
 # Clouds that fixed layers and the size of decoded clouds are fitted to, and those that
@@ -101,8 +101,8 @@ class CloudEmbedder(TrainedEmbedder):
             generator,
         )
 
-    def _make_probes(self, module, measures, probes, device):
-        return row_probes(module.inputs, measures, probes, device)
+    def _make_row_slopes(self, module, measures, probes, device):
+        return row_slopes(module.inputs, measures, probes, device)
 
 
 def some_clouds(measures):

@@ -69,8 +69,8 @@ def has_exact_mean(embedder, measures, labelled=None):
             f"Got exact_mean=True with ground_truth={embedder.ground_truth}"
             f"{', ' + obstacle if obstacle else ''} and points of dimension {dim}, "
             "expected distances W2 with a Euclidean metric, which are no less than "
-            "those of means, and a network that sees centred measures and has more "
-            "components than dimensions. Use 'auto'."
+            "those of means, and a network of slices, with more components than "
+            "dimensions where the mean is among them. Use 'auto'."
         )
     return True
 

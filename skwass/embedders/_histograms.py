@@ -12,11 +12,11 @@ from ..nn.cloud_inputs import SliceInput
 from ..nn.initialization import build
 from ..nn.inputs import CHUNK_ROWS
 from ..nn.siamese import HistogramData
-from ..nn.slopes import LinearProbes
+from ..nn.slopes import LinearSlopes
 from ._checks import has_decoder, to_tensor
 from ._clouds import some_clouds
 from ._exact_parts import EXACT_MEAN_CONSTRAINT, are_w2, has_exact_mean
-from ._slopes import are_centred, row_probes
+from ._slopes import are_centred, goes_on, row_slopes
 from ._trained import TrainedEmbedder
 
 
@@ -120,17 +120,21 @@ class HistogramEmbedder(TrainedEmbedder):
             features, masses, self.reconstruction_weight, self.sparsity_weight
         )
 
-    def _make_probes(self, module, measures, probes, device):
+    def _make_row_slopes(self, module, measures, probes, device):
         if isinstance(module.inputs, SliceInput):
-            return row_probes(module.inputs.clouds, measures, probes, device)
+            return row_slopes(module.inputs.clouds, measures, probes, device)
         rows = _features(module, to_tensor(probes.masses, device))
-        return LinearProbes(rows)
+        return LinearSlopes(rows)
 
     def _takes_slopes(self, measures):
-        _, value = self._first_layer()
-        if value == "auto":
-            value = self._dense_first_layer(measures)
-        return value != "slices" or are_centred(self, measures)
+        if goes_on(self):
+            has_slices = isinstance(self.module_.inputs, SliceInput)
+        else:
+            _, value = self._first_layer()
+            if value == "auto":
+                value = self._dense_first_layer(measures)
+            has_slices = value == "slices"
+        return not has_slices or are_centred(self, measures)
 
     def _refuse_clouds(self, X):
         if getattr(X, "ndim", 0) == 3:

@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import ot
 
-FORMAT = 2
+FORMAT = 3
 _WEIGHTS = "module"
 _SECTIONS = ("parameters", "attributes", "network")
 

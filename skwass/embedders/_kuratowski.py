@@ -93,7 +93,6 @@ class KuratowskiEmbedder(HistogramEmbedder):
         there is none, and no `inverse_transform`.
     sparsity_weight : float, default=0.0
         Weight of the square roots of decoded masses; more gives sharper images.
-        Unused without a decoder.
     ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
         What labels pairs: a distance of :mod:`skwass.ot`, by name or as an object, to
         be set in a grid as `ground_truth__reg`; or any object whose `solve(mu, nu)`,
@@ -158,7 +157,7 @@ class KuratowskiEmbedder(HistogramEmbedder):
         The learned lambda_k, positive; times follow in order, then those of velocities.
     block_sizes_ : tuple of int
         Dimensions of the feature maps, in the order in which rows of `transform` hold
-        them.
+        them; an exact mean comes after them.
     times_ : ndarray of shape (n_nodes,) or None
         Nodes of a curve, None for layers.
     n_parameters_ : int

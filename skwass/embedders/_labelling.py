@@ -307,7 +307,7 @@ def obtain_labels(
         )
         on_chunk = reporter.begin_labels(len(pairs))
         if with_slopes:
-            probes = choose_probes(embedder, measures, rng)
+            probes = choose_probes(embedder, measures, held_out, rng)
         w, slopes, n_solves = label(
             embedder,
             measures,

@@ -80,6 +80,8 @@ def _label_more(embedder, measures, labelled, rng, reporter, deadline):
     fresh = rng.permutation(drawn[~np.isin(*keys)])[: len(labelled.train)]
     if not len(fresh):
         return None
+    if deadline is not None:  # half of the time that is left is for training
+        deadline = (time.monotonic() + deadline) / 2
     on_chunk = reporter.begin_labels(len(fresh))
     w, slopes, n_solves = label(
         embedder,

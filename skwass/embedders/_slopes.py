@@ -4,7 +4,7 @@ import numpy as np
 import torch
 
 from ..measures import Histograms, thin_clouds
-from ..nn.slopes import LinearProbes, SliceProbes
+from ..nn.slopes import LinearSlopes, SliceSlopes
 from ..ot import ExactWasserstein
 from ..ot._pairwise import as_ground_truth
 from ..ot._probes import Probes
@@ -17,8 +17,10 @@ N_PROBES, _N_POINTS = 64, 24
 _WEIGHT = 0.3
 
 
-def choose_probes(embedder, measures, rng):
+def choose_probes(embedder, measures, held_out, rng):
     """Return measures that slopes shall be toward, or None if there are to be none.
+
+    They are for training alone: none is held out.
 
     Slopes are those of the potentials of an exact W2. With an exact mean they are about
     fixed means, so that probes are clouds about 0; otherwise they are where they are.
@@ -35,7 +37,8 @@ def choose_probes(embedder, measures, rng):
         and embedder._takes_slopes(measures)
     ):
         return None
-    some = measures[np.sort(rng.permutation(len(measures))[:N_PROBES])]
+    members = np.flatnonzero(~held_out)
+    some = measures[np.sort(rng.permutation(members)[:N_PROBES])]
     if isinstance(some, Histograms) and not are_centred(embedder, measures):
         return some
     return thin_clouds(some.to_clouds(), _N_POINTS)
@@ -59,9 +62,14 @@ def as_probes(embedder, measures, some):
 
 def are_centred(embedder, measures):
     """Return whether the network, there already or to be made, has an exact mean."""
-    if embedder.warm_start and hasattr(embedder, "module_"):
+    if goes_on(embedder):
         return embedder.module_.n_exact > 0
     return has_exact_mean(embedder, measures)
+
+
+def goes_on(embedder):
+    """Return whether a fit goes on with the network that there is."""
+    return embedder.warm_start and hasattr(embedder, "module_")
 
 
 def slopes_of(labels):
@@ -80,7 +88,7 @@ def in_units(w, slopes, scale):
 
 
 @torch.no_grad()
-def row_probes(inputs, measures, probes, device):
+def row_slopes(inputs, measures, probes, device):
     """Return how gradients in rows of :class:`CloudInput` become slopes.
 
     Parameters
@@ -96,7 +104,7 @@ def row_probes(inputs, measures, probes, device):
     """
     if not inputs.has_slices:
         rows = fixed_rows(inputs, probes, device, by_bins=True)
-        return LinearProbes(rows[:, : inputs.size])
+        return LinearSlopes(rows[:, : inputs.size])
     clouds = [probes.measure(i) for i in range(len(probes))]
     lines = []
     for batch in inputs.batches(clouds, device):
@@ -105,4 +113,4 @@ def row_probes(inputs, measures, probes, device):
     _, places, masses = zip(*sorted(lines, key=lambda line: line[0]), strict=True)
     quantiles, below = knots(inputs, measures, device)
     gain = float(inputs.standard.inverse_std)
-    return SliceProbes(quantiles, below, list(places), list(masses), gain)
+    return SliceSlopes(quantiles, below, list(places), list(masses), gain)

@@ -107,7 +107,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         return "pairs"
 
     @abstractmethod
-    def _make_probes(self, module, measures, probes, device):
+    def _make_row_slopes(self, module, measures, probes, device):
         """Return how gradients in rows of measures become derivatives toward probes."""
 
     @abstractmethod
@@ -318,8 +318,8 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     def _objective(self, module, measures, labelled, device, generator):
         data, weight = self._data(module, measures, device, generator), 0.0
         if labelled.probes is not None:
-            probes = self._make_probes(module, measures, labelled.probes, device)
-            data, weight = replace(data, probes=probes), slope_weight(self)
+            toward = self._make_row_slopes(module, measures, labelled.probes, device)
+            data, weight = replace(data, row_slopes=toward), slope_weight(self)
         return PairObjective(self._regresses_squares, data, weight)
 
     def _validation(self, module, measures, labelled, device):

@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._checks import check_widths
 from ._clouds import CloudEmbedder, effective_size, some_clouds
 from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, is_gromov
-from ._slopes import are_centred
+from ._slopes import are_centred, goes_on
 
 _WIDTHS = (512, 512)
 
@@ -133,9 +133,8 @@ class WormholeEmbedder(CloudEmbedder):
     max_grad_norm : float, default=1.0
         Gradients are clipped to this norm.
     early_stopping : bool, default=True
-        Whether to hold out measures, keep the weights that did best on them and stop
-        when `n_iter_no_change` epochs brought nothing better; not if none can be held
-        out.
+        Whether to hold out measures, if there are enough, keep the weights that did
+        best on them and stop when `n_iter_no_change` epochs brought nothing better.
     validation_fraction : float, default=0.1
         Share of the measures to hold out, in (0, 1). Pairs given by the user that join
         both sides are not used.
@@ -150,15 +149,14 @@ class WormholeEmbedder(CloudEmbedder):
     n_score_pairs : int, default=1_000
         Pairs that `score` labels.
     memory : str or object with the joblib.Memory interface, default=None
-        Keeps labels, if `random_state` is an integer, for searches; not those of
-        `"in_batch"`.
+        Keeps labels, if `random_state` is an integer; not those of `"in_batch"`.
     device : str, default="cpu"
         `"cpu"`, `"cuda"`, `"cuda:<number>"`, or `"auto"` for CUDA where there is any. A
         model fitted on a GPU opens on a CPU.
     n_jobs : int, default=None
         Threads that label pairs. Training uses the threads of torch.
     verbose : int, default=0
-        Whether to print a line an epoch. For a progress bar, see `set_callbacks`.
+        Whether to print a line an epoch.
     random_state : int, RandomState instance or None, default=None
         Pairs, validation measures, frequencies, initial weights and batches. With an
         integer, the same CPU gives the same bytes. Global generators are never touched.
@@ -211,7 +209,7 @@ class WormholeEmbedder(CloudEmbedder):
     is cheaper, and loses no more W2 than it loses variance. Arrays, also memory maps of
     shape (n_samples, m, d), stay where they are: fit and transform copy the clouds of
     one batch at a time. What fit keeps in memory, on the device, is what the dense
-    layers see of all clouds: some 500 numbers each.
+    layers see of all clouds: some 500 numbers each, thrice that with slopes.
 
     Raises ValueError for empty clouds, clouds of several dimensions, negative weights,
     NaN or infinity, a `width` that heads do not share, and an exact mean or maps with
@@ -393,6 +391,10 @@ class WormholeEmbedder(CloudEmbedder):
         return f"n_components={self.n_components}"
 
     def _takes_slopes(self, measures):
-        if self.architecture == "slices":
-            return are_centred(self, measures)
-        return self._n_layers() == 0
+        if goes_on(self):
+            module = self.module_
+            has_slices, has_layers = module.inputs.has_slices, module.points is not None
+        else:
+            has_slices = self.architecture == "slices"
+            has_layers = self._n_layers() > 0
+        return not has_layers and (not has_slices or are_centred(self, measures))

@@ -73,10 +73,20 @@ class MovedDecoder(nn.Module):
         q = self.centred(z).exp()
         for axis, size in enumerate(self.grid_shape):
             bins = torch.arange(size, device=z.device)
-            gaps = bins[:, None] - bins - shift[:, axis, None, None]
-            weights = (1 - gaps.abs()).clamp_min(0).to(q.dtype)  # [B, size, size]
+            whole = shift[:, axis].floor()
+            share = (shift[:, axis] - whole)[:, None, None]
+            # Bin i gets what is at i - shift, between two bins.
+            source = bins - whole.clamp(-size - 1, size).long()[:, None]  # [B, size]
             # The first axis goes last: in turn, all are back in their order.
-            q = q.reshape(len(q), size, -1).mT @ weights.mT
-        q = q.flatten(1)
-        total = q.sum(dim=1, keepdim=True)
-        return q.clamp_min(_LEAST).log() - total.clamp_min(_LEAST).log()
+            q = q.reshape(len(q), size, -1).transpose(1, 2)
+            q = (1 - share) * _taken(q, source) + share * _taken(q, source - 1)
+        q = q.flatten(1).clamp_min(_LEAST)
+        return q.log() - q.sum(dim=1, keepdim=True).log()
+
+
+def _taken(q: Tensor, source: Tensor) -> Tensor:
+    """Return entries [B, r, n] by their numbers [B, n] on the last axis, 0 off it."""
+    n = q.shape[2]
+    inside = ((source >= 0) & (source < n)).to(q.dtype)
+    index = source.clamp(0, n - 1)[:, None].expand(-1, q.shape[1], -1)
+    return q.gather(2, index) * inside[:, None]

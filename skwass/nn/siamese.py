@@ -16,7 +16,7 @@ from .losses import distance_regression, kl_reconstruction, sqrt_sparsity
 from .mlp import MovedDecoder
 from .pairs import PairBatch
 from .readouts import paired_distances
-from .slopes import Probes, slope_regression
+from .slopes import RowSlopes, slope_regression
 
 # The weight of slopes falls with this power of what is left of the schedule: they teach
 # most where labels have not yet, and hinder the last of these.
@@ -31,7 +31,7 @@ class Siamese(nn.Module):
 
     Parameters
     ----------
-    inputs : StandardInput or CentredInput
+    inputs : StandardInput or SliceInput
         Fixed first layer; `encoder` sees its output.
     encoder : nn.Module
         [B, n_bins] -> [B, k].
@@ -103,15 +103,15 @@ class HistogramData:
         The same data, to reconstruct if there is a decoder.
     reconstruction_weight, sparsity_weight : float
         Factors of the two decoder terms.
-    probes : Probes or None
-        What slopes are toward.
+    row_slopes : RowSlopes or None
+        How gradients in rows become slopes.
     """
 
     features: Tensor
     masses: Tensor | None = None
     reconstruction_weight: float = 0.0
     sparsity_weight: float = 0.0
-    probes: Probes | None = None
+    row_slopes: RowSlopes | None = None
 
     def rows(self, measures: Tensor) -> Tensor:
         """Return features of measures by their numbers."""
@@ -133,7 +133,7 @@ class HistogramData:
 class PairData(Protocol):
     """What objective and validation need of measures."""
 
-    probes: Probes | None
+    row_slopes: RowSlopes | None
 
     def encode(self, model: nn.Module, measures: Tensor) -> Tensor: ...
 

@@ -24,8 +24,9 @@ from .fourier import shaped_directions
 
 # Up to this dimension, lines go through points of the lattice of integers.
 _LATTICE_DIM = 3
-# Histograms that are projected at once, so that what is made of them stays in caches.
-_ROWS = 512
+# Histograms that are projected at once, so that what is made of them stays in caches,
+# and numbers of each of a handful of tensors then.
+_ROWS, _MAX_ENTRIES = 512, 2**22
 # Up to so many places a line, products with triangles are faster than running sums.
 _MOST_PLACES = 256
 # Lines of one group have at most so many times the places of others.
@@ -107,6 +108,7 @@ class SliceCells(nn.Module):
         if places.device.type != "cpu":
             places, order = places.sort(dim=2)
             return places, masses.gather(2, order)
+        places = places.detach()
         # NumPy sorts floats ten times as fast as torch, and finds their order thrice.
         if bool((masses == masses[0, 0, 0]).all()):
             return torch.from_numpy(np.sort(places.numpy(), axis=2)), masses
@@ -147,13 +149,29 @@ class SliceCells(nn.Module):
         these lines [l, m], and the sums up to each place, [l, b, m], of masses, and of
         masses times places.
         """
-        if self._latest is None or self._latest[0] is not support:
-            self._latest = support, _group_lines(support @ self.directions)
-        for start in range(0, len(masses), _ROWS):
-            rows = slice(start, start + _ROWS)
+        groups = self._groups(support)
+        widest = max(lines.places.numel() for _, lines in groups)
+        step = min(_ROWS, max(1, _MAX_ENTRIES // max(widest, len(support))))
+        for start in range(0, len(masses), step):
+            rows = slice(start, start + step)
             columns = masses[rows].T.contiguous()
-            for which, lines in self._latest[1]:
+            for which, lines in groups:
                 yield rows, which, lines.places, *lines.sums(columns)
+
+    def _groups(self, support: Tensor) -> list[tuple[Tensor, "Lines"]]:
+        """Return groups of lines for a support, the latest kept."""
+        latest = self._latest
+        if (
+            latest is None
+            or latest[0].device != support.device
+            or not torch.equal(latest[0], support)
+        ):
+            # What is kept may meet gradients later.
+            with torch.inference_mode(False), torch.no_grad():
+                kept = support.clone()
+                groups = _group_lines(kept @ self.directions.clone())
+            self._latest = latest = kept, groups
+        return latest[1]
 
 
 def _group_lines(places: Tensor) -> list[tuple[Tensor, "Lines"]]:

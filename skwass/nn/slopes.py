@@ -14,8 +14,8 @@ from torch.nn.functional import embedding_bag
 
 from .pairs import PairBatch
 
-# Slopes of W are those of W^2 over 2 W; below this W, in units of the root of the mean
-# square of labels, over that of this W, or close pairs would be all that counts.
+# Slopes of W are those of W^2 over 2 W. W counts as this much at least, in units of the
+# root of the mean square of labels, or close pairs would outweigh all others.
 LEAST_W = 0.3
 
 
@@ -25,7 +25,7 @@ _TINY = 1e-24
 N_TABLE = 128
 
 
-class Probes(Protocol):
+class RowSlopes(Protocol):
     """How gradients in rows become derivatives toward probes."""
 
     def __call__(self, gradient: Tensor, rows: Tensor, numbers: Tensor) -> Tensor:
@@ -36,12 +36,12 @@ class Probes(Protocol):
 class RowData(Protocol):
     """What this regression needs of measures."""
 
-    probes: Probes | None
+    row_slopes: RowSlopes | None
 
     def rows(self, measures: Tensor) -> Tensor: ...  # [U] -> [U, n (+ exact columns)]
 
 
-class LinearProbes:
+class LinearSlopes:
     """Probes of rows that are linear in a measure, up to a constant.
 
     Parameters
@@ -58,7 +58,7 @@ class LinearProbes:
         return gradient @ self.rows.T - (gradient * rows).sum(dim=1, keepdim=True)
 
 
-class SliceProbes:
+class SliceSlopes:
     """Probes of rows of quantile cells.
 
     The integral of a quantile function up to level t is the largest of `t y - h(y)`
@@ -144,7 +144,7 @@ def slope_regression(
     z = model.encode_rows(torch.cat([free, exact], dim=1))
     squares = _squared_distances(*z.chunk(2), model.blocks)
     (gradient,) = torch.autograd.grad(squares.sum(), free, create_graph=True)
-    slopes = data.probes(gradient, free, batch.measures[ends])
+    slopes = data.row_slopes(gradient, free, batch.measures[ends])
     error = slopes - torch.cat(batch.slopes.unbind(1))  # [2 B, r]
     if not squared:
         unit = 2 * batch.w.clamp_min(LEAST_W)

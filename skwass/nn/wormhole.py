@@ -15,7 +15,7 @@ from ..ot import sinkhorn_divergence
 from .cloud_inputs import CloudInput
 from .mlp import DenseEncoder
 from .ragged import Cloud, CloudBatch, in_order, subsample
-from .slopes import Probes
+from .slopes import RowSlopes
 from .transformer import CloudDecoder, SetEncoder, set_layers
 
 # Clouds that go through a network at once, where no gradient is wanted.
@@ -92,7 +92,7 @@ class Wormhole(nn.Module):
     def embed_histograms(self, support: Tensor, masses: Tensor) -> Tensor:
         """Embed masses [B, n] on one support [n, d], relative to the center of all.
 
-        As `forward` does, by two matrix products; without learned layers on points.
+        As `forward` does, by matrix products; without learned layers on points.
         """
         return self.encode_rows(self.inputs.of_histograms(support, masses)) * self.scale
 
@@ -212,8 +212,8 @@ class CloudData:
         Learned layers see at most so many points of a cloud, drawn at each step.
     generator : torch.Generator or None
         Draws them; all points are seen if None.
-    probes : Probes or None
-        What slopes are toward.
+    row_slopes : RowSlopes or None
+        How gradients in rows become slopes.
     """
 
     measures: object
@@ -222,7 +222,7 @@ class CloudData:
     reg: float
     max_points: int | None
     generator: torch.Generator | None
-    probes: Probes | None = None
+    row_slopes: RowSlopes | None = None
 
     def rows(self, measures: Tensor) -> Tensor:
         """Return fixed rows of measures by their numbers."""

@@ -8,6 +8,8 @@ from conftest import clouds_of, make_small, relative_error
 from joblib import Memory
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
+from skwass.embedders._slopes import choose_probes
+from skwass.measures import as_measures
 from skwass.nn.siamese import PairObjective
 from skwass.ot import ExactWasserstein, SinkhornDivergence, pairwise_wasserstein
 
@@ -42,18 +44,24 @@ def have_slopes(batches):
 
 @pytest.mark.parametrize("name", EMBEDDERS)
 def test_derivatives_are_worth_labels(name, digits, test_distances):
-    """Of few pairs; with all else equal."""
-    embedder = partial(make_small, EMBEDDERS[name], n_pairs=300, max_iter=30)
+    """Of few pairs; with all else equal, the mean of two seeds."""
+    settings = {"n_pairs": 300, "max_iter": 60, "batch_size": 32}
+    embedder = partial(make_small, EMBEDDERS[name], **settings)
     errors = [
-        relative_error(
-            embedder(gradient_weight=weight)
-            .fit(digits[0])
-            .pairwise_distances(digits[1]),
-            test_distances,
+        np.mean(
+            [
+                relative_error(
+                    embedder(gradient_weight=weight, random_state=seed)
+                    .fit(digits[0])
+                    .pairwise_distances(digits[1]),
+                    test_distances,
+                )
+                for seed in range(2)
+            ]
         )
         for weight in (0.0, 0.3)
     ]
-    assert errors[1] < 0.98 * errors[0]
+    assert errors[1] < 0.95 * errors[0]
 
 
 @pytest.mark.parametrize("name", EMBEDDERS)
@@ -122,8 +130,42 @@ def test_going_on_uses_them_again(small, digits, batches):
 
 
 def test_derivatives_are_used_of_labels_made_in_time(small, digits, batches):
-    small(max_time=0.5, n_pairs=20_000).fit(digits[0])
+    embedder = small(max_time=0.2, n_pairs=20_000).fit(digits[0])
+    assert embedder.n_pairs_ < 16_000  # of as many as 180 images have
     assert have_slopes(batches)
+
+
+def test_probes_are_training_measures():
+    measures = as_measures(np.eye(20) + 1)
+    held_out = np.arange(20) < 15
+    embedder = DeepWassersteinEmbedder(exact_mean=False, architecture="mlp")
+    rng = np.random.RandomState(0)
+    probes = choose_probes(embedder, measures, held_out, rng)
+    assert len(probes) == 5
+    rows = {row.tobytes() for row in measures.masses[15:]}
+    assert {row.tobytes() for row in probes.masses} == rows
+
+
+def test_a_fit_that_goes_on_keeps_its_kind_of_network(small, digits, batches):
+    """Parameters may say otherwise by then."""
+    embedder = small(warm_start=True, max_iter=1, exact_mean=False).fit(digits[0])
+    assert not have_slopes(batches)
+    embedder.set_params(architecture="mlp").fit(digits[0])
+    assert not have_slopes(batches)
+    other = small(warm_start=True, max_iter=1).fit(digits[0])
+    assert have_slopes(batches)
+    other.set_params(architecture="mlp", exact_mean=False).fit(digits[0])
+    assert have_slopes(batches)
+
+
+@pytest.mark.filterwarnings("ignore:Got labels that are all 0")
+@pytest.mark.parametrize("name", EMBEDDERS)
+def test_equal_measures_do_no_harm(name):
+    X = np.tile([1.0, 2.0, 3.0], (12, 1))
+    small = partial(make_small, EMBEDDERS[name], grid_shape=None, max_iter=2)
+    Z = small(n_pairs=30).fit(X).transform(X)
+    assert np.isfinite(Z).all()
+    assert np.abs(Z - Z[0]).max() < 1e-6
 
 
 def test_bad_weights(small, digits):

@@ -8,7 +8,7 @@ import torch
 
 from skwass.measures import PointClouds
 from skwass.nn.slices import SliceCells, _group_lines, _lattice_directions
-from skwass.nn.slopes import N_TABLE, LinearProbes, SliceProbes
+from skwass.nn.slopes import N_TABLE, LinearSlopes, SliceSlopes
 from skwass.ot._quantiles import centred_cells
 
 
@@ -111,7 +111,7 @@ def test_slopes_of_cells_are_finite_differences():
     probes = probes - probes.mean(dim=1, keepdim=True)
     even = torch.full((2, 8), 1 / 8).double()
     cells = cells.double()
-    toward = SliceProbes(
+    toward = SliceSlopes(
         *cells.knots(points, masses),
         *(list(part) for part in cells.project(probes, even)),
         gain=2.0,
@@ -132,6 +132,39 @@ def test_slopes_of_cells_are_finite_differences():
 def test_slopes_of_linear_rows_are_exact():
     rows, probes = torch.randn(3, 6), torch.randn(4, 6)
     gradient = torch.randn(3, 6)
-    found = LinearProbes(probes)(gradient, rows, torch.arange(3))
+    found = LinearSlopes(probes)(gradient, rows, torch.arange(3))
     expected = torch.einsum("bn,brn->br", gradient, probes - rows[:, None])
     torch.testing.assert_close(found, expected)
+
+
+def test_embeddings_differentiate_after_a_transform():
+    """What is kept of a support must not be of inference mode."""
+    cells, support = make_cells(2, 16, 4), grid(5, 5)
+    masses = random_masses(3, 25)
+    with torch.inference_mode():
+        before = cells.of_histograms(support, masses, None)
+    masses.requires_grad_()
+    after = cells.of_histograms(support, masses, None)
+    torch.testing.assert_close(after.detach(), before.clone())
+    after.square().sum().backward()
+    assert masses.grad.isfinite().all()
+
+
+def test_another_support_is_another():
+    cells, masses = make_cells(2, 16, 4), random_masses(3, 25)
+    for support in (grid(5, 5), 2 * grid(5, 5), grid(5, 5)):
+        found = cells.of_histograms(support, masses, None)
+        expected = cells(support.expand(3, -1, -1), masses)
+        torch.testing.assert_close(found, expected, atol=1e-4, rtol=1e-4)
+
+
+def test_levels_on_atoms_have_slopes_of_a_side():
+    """Even masses, and cells that end on atoms."""
+    cells = make_cells(1, 1, 4)
+    points = torch.arange(8.0).reshape(1, 8, 1)
+    even = torch.full((1, 8), 1 / 8)
+    quantiles, below = cells.knots(points, even)
+    steps = torch.tensor([2.0, 4.0, 6.0])
+    assert ((quantiles.flatten() - steps + 0.5).abs() <= 0.5).all()
+    expected = (quantiles.flatten()[:, None] - torch.arange(8.0)).clamp_min(0).mean(1)
+    torch.testing.assert_close(below.flatten(), expected)

@@ -7,7 +7,7 @@ from skwass.nn.initialization import build
 from skwass.nn.mlp import DenseEncoder
 from skwass.nn.pairs import PairBatch
 from skwass.nn.siamese import HistogramData, PairObjective, Siamese
-from skwass.nn.slopes import LEAST_W, LinearProbes, slope_regression
+from skwass.nn.slopes import LEAST_W, LinearSlopes, slope_regression
 
 
 def make(blocks, n_exact=0):
@@ -45,7 +45,7 @@ def test_it_compares_with_derivatives_of_squared_distances(blocks, n_exact, squa
                 moved[end, :6] += share * (probe - rows[end, :6])
                 change = squares(model, moved, left, right) - start
                 slopes[pair, side, k] = change[pair] / share
-    data = HistogramData(rows, probes=LinearProbes(probes))
+    data = HistogramData(rows, row_slopes=LinearSlopes(probes))
     batch = PairBatch(*parts, slopes=slopes)
     assert slope_regression(model, data, batch, squared) < 1e-8
     off = batch._replace(slopes=slopes + 1)
@@ -61,7 +61,7 @@ def test_equal_measures_leave_gradients_finite():
     for blocks in ((4,), (4, 3)):
         model, rows, probes, parts = make(blocks)
         rows[3] = rows[0]
-        data = HistogramData(rows, probes=LinearProbes(probes))
+        data = HistogramData(rows, row_slopes=LinearSlopes(probes))
         slopes = torch.zeros(3, 2, 3).double()
         batch = PairBatch(*parts, slopes=slopes)
         PairObjective(False, data, 1.0)(model, batch, 0.0).backward()
@@ -70,7 +70,7 @@ def test_equal_measures_leave_gradients_finite():
 
 def test_the_weight_falls_to_nothing():
     model, rows, probes, parts = make((4,))
-    data = HistogramData(rows, probes=LinearProbes(probes))
+    data = HistogramData(rows, row_slopes=LinearSlopes(probes))
     batch = PairBatch(*parts, slopes=torch.ones(3, 2, 3).double())
     plain = PairObjective(False, data)(model, batch, 0.0).item()
     losses = [
