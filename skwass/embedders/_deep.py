@@ -32,13 +32,14 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
         about that many directions that matter; more costs little.
     architecture : {"auto", "slices", "mlp", "conv", "paper"}, default="auto"
         The encoder. `"slices"`: dense layers on fixed quantile functions of projections
-        on lines, which are near W2 already; by far the most accurate for W2 with the
-        Euclidean metric. `"mlp"`: dense layers on masses, on a grid after a fixed
+        on lines, which are near W2 already; by far the most accurate for W2 in up to
+        three dimensions. `"mlp"`: dense layers on masses, on a grid after a fixed
         cosine transform; for any distance of histograms. `"auto"` is the former where
-        `ground_truth` is such a W2, and given distances are none less than those of
-        means; the latter elsewhere. `"conv"`: convolutions of stride 2, for images.
-        `"paper"`: encoder and decoder of [1]_, section 4.1, whose convolutions at full
-        resolution are slow on CPUs.
+        bins lie in up to three dimensions, `ground_truth` is W2 with the Euclidean
+        metric, and given distances are none less than those of means; the latter
+        elsewhere. `"conv"`: convolutions of stride 2, for images. `"paper"`: encoder
+        and decoder of [1]_, section 4.1, whose convolutions at full resolution are slow
+        on CPUs.
     widths : tuple of int, default=None
         Widths of the hidden layers: if None, (512, 512) for `"slices"` and (1024, 512)
         for `"mlp"`; for `"conv"`, the channels of each convolution and then the width
@@ -49,11 +50,11 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
     support : array-like of shape (n_features, d), default=None
         Positions of bins that form no grid.
     exact_mean : bool or "auto", default="auto"
-        Whether the last d columns of an embedding are the mean of the measure, and the
-        rest knows its centred copy alone. For W2, W^2 is the sum of both parts, so
-        translates are at their true distance wherever they are, and a decoder on a grid
-        moves what it decodes. For `"slices"`; `"auto"`: where these are chosen or asked
-        for, in at most `n_components / 2` dimensions.
+        Whether the last d columns of an embedding are the mean of the measure, less
+        that of all in `fit`, and the rest knows its centred copy alone. For W2, W^2 is
+        the sum of both parts, so translates are at their true distance wherever they
+        are, and a decoder on a grid moves what it decodes. For `"slices"`; `"auto"`:
+        where these are chosen or asked for, in at most `n_components / 2` dimensions.
     reconstruction_weight : float, default=0.005
         Weight of the decoder's KL divergence. Without it (0) there is no decoder and no
         `inverse_transform`. More decodes better; 0.02 in place of 0 made the MSE of
@@ -76,8 +77,9 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
     n_maps : int, default=0
         Training measures, at most, whose optimal maps from one reference are solved and
         learned before the pairs, as by :class:`LinearOTEmbedder`: a solve a measure
-        teaches its distance to all others. `max_iter` epochs over them come first.
-        For W2 with the Euclidean metric. 0 learns from pairs alone.
+        teaches its distance to all others; up to 300 more make the reference.
+        `max_iter` epochs over them come first; not in `partial_fit`. For W2 with the
+        Euclidean metric. 0 learns from pairs alone; otherwise at least 2.
     gradient_weight : float or "auto", default="auto"
         Weight of the derivatives of W^2, which come with the distance out of one exact
         solve: toward 64 other measures, for both ends of a pair. It falls to 0 over the
@@ -147,7 +149,8 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
     n_pairs_ : int
         Labelled pairs, those for validation included.
     n_solves_ : int
-        Labels that were computed; 0 if they were given or in `memory`.
+        Labels and maps that were solved, not given or labels from `memory`, which does
+        not keep maps.
     stopped_by_ : str
         `"max_iter"`, `"max_time"`, `"early_stopping"` or `"callback"`.
     n_features_in_ : int

@@ -8,6 +8,9 @@ from ..ot._ground_metric import evenly, is_euclidean
 from ..ot._pairwise import as_ground_truth
 
 EXACT_MEAN_CONSTRAINT = ["boolean", StrOptions({"auto"})]
+# Lines see all of a measure in few dimensions alone: in 10, Fourier coefficients or
+# masses are better.
+_SLICED_DIM = 3
 _GROMOV = (GromovWasserstein, EntropicGromovWasserstein)
 # Pairs whose labels are held against the distances of means, and how far below these
 # rounding, or entropy, may bring them.
@@ -40,6 +43,11 @@ def are_w2(embedder, measures, labelled=None):
     )
 
 
+def suit_slices(embedder, measures, labelled=None):
+    """Return whether networks best see slices: W2 in few dimensions."""
+    return measures.dim <= _SLICED_DIM and are_w2(embedder, measures, labelled)
+
+
 def has_exact_mean(embedder, measures, labelled=None):
     """Return whether the last d columns of an embedding are to be the mean.
 
@@ -64,13 +72,15 @@ def has_exact_mean(embedder, measures, labelled=None):
     fits = are_w2(embedder, measures, labelled)
     if embedder.exact_mean == "auto":
         return fits and not obstacle and 2 * dim <= embedder.n_components
-    if not fits or obstacle:
+    if obstacle or not fits:
+        if not obstacle:
+            is_named = not is_w2(embedder.ground_truth)
+            cause = f"ground_truth={embedder.ground_truth}"
+            obstacle = cause if is_named else "distances below those of means"
         raise ValueError(
-            f"Got exact_mean=True with ground_truth={embedder.ground_truth}"
-            f"{', ' + obstacle if obstacle else ''} and points of dimension {dim}, "
-            "expected distances W2 with a Euclidean metric, which are no less than "
-            "those of means, and a network of slices, with more components than "
-            "dimensions where the mean is among them. Use 'auto'."
+            f"Got exact_mean=True with {obstacle} and points of dimension {dim}, "
+            "expected W2 with the Euclidean metric, and a network of slices or Fourier "
+            "coefficients with room for the mean. Use 'auto'."
         )
     return True
 

@@ -15,7 +15,7 @@ from ..nn.siamese import HistogramData
 from ..nn.slopes import LinearSlopes
 from ._checks import has_decoder, to_tensor
 from ._clouds import some_clouds
-from ._exact_parts import EXACT_MEAN_CONSTRAINT, are_w2, has_exact_mean
+from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, suit_slices
 from ._slopes import are_centred, goes_on, row_slopes
 from ._trained import TrainedEmbedder
 
@@ -47,8 +47,8 @@ class HistogramEmbedder(TrainedEmbedder):
         """Return the parameter that says what a network sees: its name and value."""
 
     def _dense_first_layer(self, measures, labelled=None):
-        """Return what dense layers see by default: slices, where distances are W2."""
-        return "slices" if are_w2(self, measures, labelled) else "mlp"
+        """Return what dense layers see by default: slices, where these suit."""
+        return "slices" if suit_slices(self, measures, labelled) else "mlp"
 
     def _no_exact_mean(self, dim):
         name, value = self._first_layer()

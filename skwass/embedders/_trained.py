@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from ..nn.devices import resolve_device
 from ..nn.inputs import CHUNK_ROWS
@@ -65,7 +65,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         "n_components": [Interval(Integral, 1, None, closed="left")],
         "ground_truth": GROUND_TRUTH_CONSTRAINT,
         "n_pairs": [Interval(Integral, 1, None, closed="left"), _AUTO],
-        "n_maps": [Interval(Integral, 0, None, closed="left")],
+        "n_maps": [Interval(Integral, 2, None, closed="left"), Options(Integral, {0})],
         "gradient_weight": [Interval(Real, 0, None, closed="left"), _AUTO],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
         "max_time": [Interval(Real, 0, None, closed="neither"), None],

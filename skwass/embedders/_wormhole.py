@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ._checks import check_widths
 from ._clouds import CloudEmbedder, effective_size, some_clouds
-from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, is_gromov
+from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, is_gromov, suit_slices
 from ._slopes import are_centred, goes_on
 
 _WIDTHS = (512, 512)
@@ -32,14 +32,14 @@ class WormholeEmbedder(CloudEmbedder):
     ----------
     n_components : int, default=64
         Dimension of the embedding, at least 1.
-    architecture : {"slices", "deepsets", "transformer", "inducing"}, default="slices"
+    architecture : str, default="auto"
         What the points of a cloud go through before dense layers. `"slices"`: fixed
-        quantile functions of projections on lines, which are near W2 already; by far
-        the most accurate for its time, and trained on numbers that are computed once.
-        `"deepsets"`: fixed Fourier coefficients, a mean over points each [2]_.
-        `"transformer"` adds attention among the points [1]_, quadratic in their number,
-        and `"inducing"` attention through `n_inducing` learned points [3]_, linear in
-        it.
+        quantile functions of projections on lines, near W2 already and computed once;
+        by far the most accurate for its time, for W2 in up to three dimensions.
+        `"deepsets"`: fixed Fourier coefficients, a mean over points each [2]_. `"auto"`
+        is one of the two. `"transformer"` adds attention among the points [1]_,
+        quadratic in their number, and `"inducing"` attention through `n_inducing`
+        learned points [3]_, linear in it.
     widths : tuple of int, default=None
         Hidden dense layers after the average; (512, 512) if None.
     n_frequencies : int, default=256
@@ -58,18 +58,16 @@ class WormholeEmbedder(CloudEmbedder):
     dropout : float, default=0.0
         Dropout in learned layers on points and in the decoder, in [0, 1).
     exact_mean : bool or "auto", default="auto"
-        Whether the last d columns of an embedding are the mean of the measure, and the
-        rest knows its centred copy alone. For W2, W^2 is the sum of both parts, so
-        translates are at their true distance wherever they are. `"auto"`: for W2 with
-        the Euclidean ground metric in at most `n_components / 2` dimensions. If
-        distances are given to `fit`, `ground_truth` should say of what kind they are;
-        where some are below those of the means, the mean is not exact. In more
-        dimensions `n_components=2 * d` makes it exact, often for the better.
+        Whether the last d columns of an embedding are the mean of the measure, less
+        that of all in `fit`, and the rest knows its centred copy alone. For W2, W^2 is
+        the sum of both parts, so translates are at their true distance. `"auto"`: for
+        W2 with the Euclidean ground metric in at most `n_components / 2` dimensions,
+        unless given distances are below those of the means. In more dimensions
+        `n_components=2 * d` makes it exact, often for the better.
     max_points : int, default=None
         In training, learned layers and decoder see at most so many points of a cloud,
-        drawn anew at each step; without either it has no effect.
-        :func:`skwass.measures.thin_clouds` makes smaller clouds once for all, labels
-        included.
+        drawn anew at each step. :func:`skwass.measures.thin_clouds` makes smaller
+        clouds once for all, labels included.
     grid_shape : tuple of int, default=None
         For images: the grid that the bins form, e.g. (28, 28); W is then in pixels. If
         None and `support` too, rows are histograms on a line.
@@ -87,19 +85,18 @@ class WormholeEmbedder(CloudEmbedder):
     labels : {"auto", "pairs", "blocks", "in_batch"}, default="auto"
         Which pairs are labelled. `"pairs"`: `n_pairs` of all, drawn at random.
         `"blocks"`: as many, all those within groups of `block_size` measures, so that
-        one encoding serves many labels; better for the time of learned layers, worse
-        for the number of labels. `"in_batch"`: Algorithm 1 of [1]_; all pairs of
+        one encoding serves many labels. `"in_batch"`: Algorithm 1 of [1]_; all pairs of
         `block_size` measures, drawn and labelled anew at each step, `n_pairs` an epoch:
         for cheap labels, such as `ground_truth="sinkhorn"` on a GPU. `"auto"`: blocks
         if there are learned layers on points, else pairs.
     block_size : int, default=16
         Measures of a block, or of a step with `"in_batch"`; at least 2.
     ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
-        What labels pairs: a distance of :mod:`skwass.ot`, by name or as an object such
-        as `ExactWasserstein(p=1)`, to be set in a grid as `ground_truth__p`; or any
-        object whose `solve(mu, nu)`, given two tuples of points and masses, returns
-        `(w, converged)`. For a Gromov distance clouds are seen by their inner distances
-        alone, so that moving, turning and mirroring change nothing.
+        What labels pairs: a distance of :mod:`skwass.ot`, by name or as an object, to
+        be set in a grid as `ground_truth__p`; or any object whose `solve(mu, nu)`,
+        given two tuples of points and masses, returns `(w, converged)`. For a Gromov
+        distance clouds are seen by their inner distances alone, so that moving, turning
+        and mirroring change nothing.
     n_pairs : int or "auto", default=20_000
         Pairs drawn and labelled for training, at most all there are; with `"in_batch"`,
         pairs an epoch. A tenth more (2,000 at most) is labelled for validation.
@@ -109,20 +106,15 @@ class WormholeEmbedder(CloudEmbedder):
         :class:`LinearOTEmbedder`, and learned in `max_iter` epochs before the pairs:
         a solve a measure teaches its distance to all others. For W2 alone.
     gradient_weight : float or "auto", default="auto"
-        Weight of the derivatives of W^2, which come with the distance out of one exact
-        solve: toward 64 other measures, for both ends of a pair. It falls to 0 over the
-        pairs' epochs. A step takes about three times as long, and half of the solves or
-        less do for the same error. `"auto"` is 0.3, and 0 with `n_maps`, which teach as
-        much. 0 is the loss above alone; so is any weight with given distances, in
-        `partial_fit`, with learned layers on points, with any but an exact W2, and with
-        slices but no exact mean.
+        Weight of the derivatives of W^2 that come with the distance out of one exact
+        solve, as in :class:`DeepWassersteinEmbedder`. Without effect (as 0) with
+        learned layers on points too.
     max_iter : int, default=20
         Epochs: passes over the pairs. The learning rate ends at zero after the last.
         With a few thousand labels, 60 bring more than 20.
     max_time : float, default=None
-        Seconds that `fit` may take, labels included; labelling stops at half of it, and
-        the schedule of training is compressed to end in time. The one setting that
-        gives up reproducibility.
+        Seconds that `fit` may take, labels included: labelling stops at half of it, and
+        training ends in time. The one setting that gives up reproducibility.
     batch_size : int or "auto", default="auto"
         Pairs a step; `"auto"` is a 400th of the training pairs, at least 128 and at
         most 1024.
@@ -151,15 +143,14 @@ class WormholeEmbedder(CloudEmbedder):
     memory : str or object with the joblib.Memory interface, default=None
         Keeps labels, if `random_state` is an integer; not those of `"in_batch"`.
     device : str, default="cpu"
-        `"cpu"`, `"cuda"`, `"cuda:<number>"`, or `"auto"` for CUDA where there is any. A
-        model fitted on a GPU opens on a CPU.
+        `"cpu"`, `"cuda"`, `"cuda:<number>"`, or `"auto"` for CUDA where there is any.
     n_jobs : int, default=None
         Threads that label pairs. Training uses the threads of torch.
     verbose : int, default=0
         Whether to print a line an epoch.
     random_state : int, RandomState instance or None, default=None
         Pairs, validation measures, frequencies, initial weights and batches. With an
-        integer, the same CPU gives the same bytes. Global generators are never touched.
+        integer, the same CPU gives the same bytes.
 
     Attributes
     ----------
@@ -174,7 +165,7 @@ class WormholeEmbedder(CloudEmbedder):
     n_pairs_ : int
         Labelled pairs, those for validation included.
     n_solves_ : int
-        Labels and maps that were solved, not given or in `memory`.
+        Labels and maps that were solved, not given or labels from `memory`.
     padded_share_ : float
         Share of padding in batches of all training measures.
     stopped_by_ : str
@@ -203,8 +194,7 @@ class WormholeEmbedder(CloudEmbedder):
     and for each layer of a transformer; histograms without learned layers, matrix
     products. Clouds go through in batches of like size.
 
-    In high dimension only directions in which points differ are looked at, and the cost
-    is linear in d. Beyond a few hundred features,
+    The cost is linear in d. Beyond a few hundred features,
     :class:`sklearn.decomposition.PCA` on the stacked points, before clouds are built,
     is cheaper, and loses no more W2 than it loses variance. Arrays, also memory maps of
     shape (n_samples, m, d), stay where they are: fit and transform copy the clouds of
@@ -240,7 +230,9 @@ class WormholeEmbedder(CloudEmbedder):
 
     _parameter_constraints = {
         **CloudEmbedder._parameter_constraints,
-        "architecture": [StrOptions({"slices", "deepsets", "transformer", "inducing"})],
+        "architecture": [
+            StrOptions({"auto", "slices", "deepsets", "transformer", "inducing"})
+        ],
         "widths": ["array-like", None],
         "n_frequencies": [Interval(Integral, 1, None, closed="left")],
         "n_layers": [Interval(Integral, 0, None, closed="left"), None],
@@ -264,7 +256,7 @@ class WormholeEmbedder(CloudEmbedder):
         self,
         n_components=64,
         *,
-        architecture="slices",
+        architecture="auto",
         widths=None,
         n_frequencies=256,
         n_layers=None,
@@ -351,11 +343,17 @@ class WormholeEmbedder(CloudEmbedder):
 
     def _n_layers(self):
         """Return the number of learned layers on points."""
-        if self.architecture == "slices":
+        if self.architecture in ("auto", "slices"):
             return 0
         if self.n_layers is None:
             return 0 if self.architecture == "deepsets" else 2
         return self.n_layers
+
+    def _kind(self, measures, labelled=None):
+        """Return the architecture, chosen if that is to be done here."""
+        if self.architecture != "auto":
+            return self.architecture
+        return "slices" if suit_slices(self, measures, labelled) else "deepsets"
 
     def _settings(self, measures, labelled):
         if self.width % self.n_heads:
@@ -369,7 +367,7 @@ class WormholeEmbedder(CloudEmbedder):
             if n_points == "auto":
                 n_points = max(1, round(effective_size(some_clouds(measures))))
         return {
-            "architecture": self.architecture,
+            "architecture": self._kind(measures, labelled),
             "dim": measures.dim,
             "n_components": self.n_components,
             "widths": _WIDTHS if self.widths is None else check_widths(self.widths, 0),
@@ -395,6 +393,6 @@ class WormholeEmbedder(CloudEmbedder):
             module = self.module_
             has_slices, has_layers = module.inputs.has_slices, module.points is not None
         else:
-            has_slices = self.architecture == "slices"
+            has_slices = self._kind(measures) == "slices"
             has_layers = self._n_layers() > 0
         return not has_layers and (not has_slices or are_centred(self, measures))

@@ -110,3 +110,17 @@ def test_given_distances_below_those_of_means_turn_it_off(digits, small):
     embedder = small(max_iter=1).fit(digits[0], distances=1e-3 * W)
     assert embedder.module_.n_exact == 0
     assert embedder.module_.settings["architecture"] == "mlp"
+
+
+def test_slices_are_for_few_dimensions():
+    rng = np.random.default_rng(0)
+    X = rng.random((30, 12))
+    for dim, kind in ((2, "slices"), (3, "slices"), (10, "mlp")):
+        support = rng.normal(size=(12, dim))
+        small = partial(make_small, grid_shape=None, max_iter=1, n_pairs=50)
+        deep = small(DeepWassersteinEmbedder, support=support).fit(X)
+        assert deep.module_.settings["architecture"] == kind
+        clouds = rng.normal(size=(30, 8, dim))
+        wormhole = small(WormholeEmbedder).fit(clouds)
+        has_slices = wormhole.module_.settings["architecture"] == "slices"
+        assert has_slices == (kind == "slices")

@@ -142,3 +142,8 @@ def test_time_is_shared_with_maps(digits, small):
         ]
         > 0.5
     )
+
+
+def test_one_map_has_no_distances(digits, small):
+    with pytest.raises(ValueError, match="n_maps"):
+        small(n_maps=1).fit(digits[0])
