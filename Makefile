@@ -38,6 +38,9 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/wormhole.py --data $(DATA) --dataset mnist --labels 60000 --max-iter 20
 	$(BIN)/python benchmarks/wormhole.py --data $(DATA) --dataset modelnet --labels 12000
 	$(BIN)/python benchmarks/table1.py --data $(DATA)
+	$(BIN)/python benchmarks/label_efficiency.py --data $(DATA)
+	$(BIN)/python benchmarks/all_pairs_mnist.py --data $(DATA)
+	$(BIN)/python benchmarks/translates_mnist.py --data $(DATA)
 
 clean:
 	rm -rf $(VENV) build dist doc/_build doc/auto_examples *.egg-info

@@ -97,6 +97,7 @@ def draw(rows, linear, path):
         ax.axhline(
             linear["MSE of W2^2"], color="0.5", linestyle="--", label="linear OT"
         )
+        ax.xaxis.set_minor_formatter("")
         ax.set_title(name)
         ax.set_xlabel("exact solves")
         ax.legend()
