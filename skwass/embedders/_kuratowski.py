@@ -223,10 +223,10 @@ class KuratowskiEmbedder(HistogramEmbedder):
     >>> from skwass.datasets import make_translated
     >>> X, W = make_translated(60, grid_shape=(8, 8), random_state=0)
     >>> embedder = KuratowskiEmbedder(
-    ...     grid_shape=(8, 8), n_parameters=20_000, n_pairs=1_000, random_state=0
+    ...     grid_shape=(8, 8), n_parameters=60_000, max_iter=60, random_state=0
     ... ).fit(X)
     >>> embedder.block_sizes_, embedder.n_parameters_
-    ((128, 128, 128), 19803)
+    ((128, 128, 128), 59859)
     >>> embedder.score(X) > 0.9
     True
     """

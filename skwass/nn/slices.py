@@ -29,6 +29,8 @@ _LATTICE_DIM = 3
 _ROWS, _MAX_ENTRIES = 512, 2**22
 # Up to so many places a line, products with triangles are faster than running sums.
 _MOST_PLACES = 256
+# Levels that are as near to a sum of masses fall between two atoms.
+_TIE = 1e-5
 # Lines of one group have at most so many times the places of others.
 _ALIKE = 1.3
 # Positions on a line that differ by less than this share of their range are one.
@@ -242,9 +244,19 @@ class Lines:
 def _knots(
     places: Tensor, upto: Tensor, integral: Tensor, n_cells: int
 ) -> tuple[Tensor, Tensor]:
-    k, _ = atoms_at_levels(upto, n_cells)
-    quantiles = places.expand_as(upto).gather(-1, k)
-    return quantiles, quantiles * upto.gather(-1, k) - integral.gather(-1, k)
+    """Return quantiles between cells and what lies below; see `SliceCells.knots`.
+
+    Where a level falls between two atoms, any place between them is a quantile, and the
+    middle is taken: rounding must not choose. What lies below is linear there.
+    """
+    found = []
+    for side in (-_TIE, _TIE):
+        k, _ = atoms_at_levels(upto, n_cells, side)
+        quantiles = places.expand_as(upto).gather(-1, k)
+        below = quantiles * upto.gather(-1, k) - integral.gather(-1, k)
+        found.append((quantiles, below))
+    (q_a, below_a), (q_b, below_b) = found
+    return (q_a + q_b) / 2, (below_a + below_b) / 2
 
 
 def _lattice_directions(dim: int, n_lines: int) -> Tensor:

@@ -81,7 +81,7 @@ def cells_between(z, upto, integral, n_quantiles):
     return sums.diff(dim=-1) * n_quantiles
 
 
-def atoms_at_levels(upto, n_quantiles):
+def atoms_at_levels(upto, n_quantiles, shift=0.0):
     """Return which atoms the levels between cells fall on, and the levels.
 
     Parameters
@@ -90,6 +90,8 @@ def atoms_at_levels(upto, n_quantiles):
         Sums of masses up to each atom, itself included.
     n_quantiles : int
         Cells, Q.
+    shift : float, default=0.0
+        What is added to levels.
 
     Returns
     -------
@@ -97,7 +99,7 @@ def atoms_at_levels(upto, n_quantiles):
     levels : Tensor of shape (B, L, Q - 1)
     """
     steps = torch.arange(1, n_quantiles, dtype=upto.dtype, device=upto.device)
-    levels = (steps / n_quantiles).expand(*upto.shape[:2], -1).contiguous()
+    levels = (steps / n_quantiles + shift).expand(*upto.shape[:2], -1).contiguous()
     k = torch.searchsorted(upto, levels)
     return k.clamp_(max=upto.shape[-1] - 1), levels  # the last sum may round below 1
 

@@ -68,7 +68,7 @@ def test_no_label_is_solved_twice_with_memory(plain, digits, tmp_path):
 
 def test_time_ends_rounds(plain, digits, monkeypatch):
     monkeypatch.setattr(_rounds, "LEAST_GAIN", -1.0)
-    embedder = plain(digits[0], max_time=2.0, max_iter=200)
+    embedder = plain(digits[0], max_time=2.0, max_iter=200, n_iter_no_change=1000)
     assert n_training(embedder) < 180 * 179 // 2
     assert embedder.stopped_by_ == "max_time"
 
