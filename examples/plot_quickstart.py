@@ -30,7 +30,7 @@ X_train, X_test, y_train, y_test = train_test_split(
     X, y, test_size=400, stratify=y, random_state=0
 )
 embedder = DeepWassersteinEmbedder(
-    grid_shape=GRID, n_pairs=60_000, n_jobs=2, random_state=0
+    grid_shape=GRID, n_pairs=10_000, n_jobs=2, random_state=0
 )
 start = time.perf_counter()
 embedder.fit(X_train)
