@@ -124,7 +124,7 @@ def check_padding(estimator, X):
     )
     again = clone(estimator).fit(padded)
     # Training amplifies rounding.
-    atol = 2e-2 if hasattr(estimator, "module_") else 1e-5
+    atol = 5e-3 if hasattr(estimator, "module_") else 1e-5
     assert_same_distances(again.transform(X), estimator.transform(X), atol)
 
 

@@ -16,7 +16,7 @@ from ..nn.slopes import LinearSlopes
 from ._checks import has_decoder, to_tensor
 from ._clouds import some_clouds
 from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, suit_slices
-from ._slopes import are_centred, goes_on, row_slopes
+from ._slopes import are_centred, row_slopes, will_go_on
 from ._trained import TrainedEmbedder
 
 
@@ -127,7 +127,7 @@ class HistogramEmbedder(TrainedEmbedder):
         return LinearSlopes(rows)
 
     def _takes_slopes(self, measures):
-        if goes_on(self):
+        if will_go_on(self):
             has_slices = isinstance(self.module_.inputs, SliceInput)
         else:
             _, value = self._first_layer()

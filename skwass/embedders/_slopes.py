@@ -62,12 +62,12 @@ def as_probes(embedder, measures, some):
 
 def are_centred(embedder, measures):
     """Return whether the network, there already or to be made, has an exact mean."""
-    if goes_on(embedder):
+    if will_go_on(embedder):
         return embedder.module_.n_exact > 0
     return has_exact_mean(embedder, measures)
 
 
-def goes_on(embedder):
+def will_go_on(embedder):
     """Return whether a fit goes on with the network that there is."""
     return embedder.warm_start and hasattr(embedder, "module_")
 

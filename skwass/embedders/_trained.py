@@ -31,7 +31,7 @@ from ._io import FileMixin
 from ._labelling import obtain_labels
 from ._reporting import FitReporter
 from ._rounds import train_in_rounds
-from ._slopes import slope_weight
+from ._slopes import slope_weight, will_go_on
 from ._stages import (
     map_batches,
     map_options,
@@ -165,7 +165,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     def _fit(self, X, y, pairs, distances):
         start = time.monotonic()
         device = self._device(for_training=True)
-        goes_on = self.warm_start and hasattr(self, "module_")
+        goes_on = will_go_on(self)
         measures = self._check_several(X, goes_on)
         pair_seed, training_seed = self._seeds(goes_on)
         generator = torch.Generator().manual_seed(training_seed)

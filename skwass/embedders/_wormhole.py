@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ._checks import check_widths
 from ._clouds import CloudEmbedder, effective_size, some_clouds
 from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, is_gromov, suit_slices
-from ._slopes import are_centred, goes_on
+from ._slopes import are_centred, will_go_on
 
 _WIDTHS = (512, 512)
 
@@ -389,7 +389,7 @@ class WormholeEmbedder(CloudEmbedder):
         return f"n_components={self.n_components}"
 
     def _takes_slopes(self, measures):
-        if goes_on(self):
+        if will_go_on(self):
             module = self.module_
             has_slices, has_layers = module.inputs.has_slices, module.points is not None
         else:

@@ -119,7 +119,7 @@ class HistogramData:
 
     def encode(self, model: Siamese, measures: Tensor) -> Tensor:
         """Embed measures by their numbers, in units of `scale`: [U] -> [U, k]."""
-        return model.encode_rows(self.features[measures])
+        return model.encode_rows(self.rows(measures))
 
     def reconstruction_loss(
         self, model: Siamese, z: Tensor, measures: Tensor

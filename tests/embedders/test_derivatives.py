@@ -61,7 +61,7 @@ def test_derivatives_are_worth_labels(name, digits, test_distances):
         )
         for weight in (0.0, 0.3)
     ]
-    assert errors[1] < 0.99 * errors[0]
+    assert errors[1] < 0.98 * errors[0]
 
 
 @pytest.mark.parametrize("name", EMBEDDERS)

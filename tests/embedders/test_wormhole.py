@@ -144,7 +144,12 @@ def test_it_learns():
 
 def test_images_are_clouds_of_pixels(digits):
     X, X_test = digits[:2]
-    for parameters in ({}, {"exact_mean": False}, {"architecture": "deepsets"}):
+    for parameters in (
+        {},
+        {"exact_mean": False},
+        {"architecture": "deepsets"},
+        {"architecture": "transformer"},
+    ):
         embedder = small(grid_shape=(8, 8), max_iter=1, **parameters).fit(X)
         Z = embedder.transform(X_test)
         clouds = as_measures(X_test, grid_shape=(8, 8)).to_clouds()
