@@ -1,10 +1,10 @@
 """How many labels are enough: as many again, while that brings much."""
 
 import copy
-import time
 
 import numpy as np
 
+from .. import _clock
 from ..nn.train import TrainingResult
 from ..ot import sample_pairs
 from ._labelling import label
@@ -52,7 +52,7 @@ def train_in_rounds(
     losses, scores = list(first.loss_curve), list(first.validation_scores)
     error, stopped_by = 1 - max(scores), first.stopped_by
     while stopped_by != "callback":
-        if deadline is not None and time.monotonic() >= deadline:
+        if deadline is not None and _clock.now() >= deadline:
             break
         more = _label_more(embedder, measures, labelled, rng, reporter, deadline)
         if more is None:
@@ -81,7 +81,7 @@ def _label_more(embedder, measures, labelled, rng, reporter, deadline):
     if not len(fresh):
         return None
     if deadline is not None:  # half of the time that is left is for training
-        deadline = (time.monotonic() + deadline) / 2
+        deadline = (_clock.now() + deadline) / 2
     on_chunk = reporter.begin_labels(len(fresh))
     w, slopes, n_solves = label(
         embedder,

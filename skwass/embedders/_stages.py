@@ -1,11 +1,11 @@
 """What a network is trained on: maps first, if there are any, then pairs."""
 
-import time
 from dataclasses import replace
 
 import numpy as np
 import torch
 
+from .. import _clock
 from ..nn.pairs import FreshPairs, PairBatches, RowDistances
 from ..nn.train import TrainingResult, seeded, train
 from ._labelling import BatchLabeller
@@ -59,7 +59,7 @@ def map_options(options):
     """Return how to train on maps: in half of the time that is left, if limited."""
     if options.deadline is None:
         return options
-    now = time.monotonic()
+    now = _clock.now()
     return replace(options, deadline=now + max(options.deadline - now, 0.0) / 2)
 
 

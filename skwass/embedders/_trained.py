@@ -1,7 +1,6 @@
 """What embedders have in common that train a network on labelled pairs."""
 
 import copy
-import time
 import warnings
 from abc import abstractmethod
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
+from .. import _clock
 from ..nn.devices import resolve_device
 from ..nn.inputs import CHUNK_ROWS
 from ..nn.siamese import PairObjective, ValidationScore
@@ -163,7 +163,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             return self._partial_fit(X, y, pairs, distances)
 
     def _fit(self, X, y, pairs, distances):
-        start = time.monotonic()
+        start = _clock.now()
         device = self._device(for_training=True)
         goes_on = will_go_on(self)
         measures = self._check_several(X, goes_on)

@@ -1,6 +1,5 @@
 """One table for any number of embedders."""
 
-import time
 from collections import Counter
 from dataclasses import dataclass
 from numbers import Integral
@@ -12,6 +11,7 @@ from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
+from .. import _clock
 from ..manifold._checks import check_distances
 from ..ot._ground_metric import evenly
 from ._certificate import certify, distance_of, true_distances
@@ -228,20 +228,20 @@ def _fitted(name, embedder, X_train):
                 f"Got {name} not fitted and X_train=None, expected one or the other. "
                 "Pass X_train, or a fitted embedder."
             ) from error
-        start = time.perf_counter()
-        return clone(embedder).fit(X_train), time.perf_counter() - start
+        start = _clock.now()
+        return clone(embedder).fit(X_train), _clock.now() - start
     return embedder, np.nan
 
 
 def _judge(embedder, X, sample, W):
     """Return distances, a row of the table, and ratios of distances to W."""
-    start = time.perf_counter()
+    start = _clock.now()
     Z = embedder.transform(X)
-    middle = time.perf_counter()
+    middle = _clock.now()
     n_timed = min(len(Z), _N_TIMED)
     timed = _safe_indexing(X, np.arange(n_timed))
     embedder.pairwise_distances(timed)
-    end = time.perf_counter()
+    end = _clock.now()
     found = np.asarray(embedder.pairwise_distances(sample), dtype=np.float64)
     i, j = np.nonzero(np.triu(W, 1))
     d, w = found[i, j], W[i, j]

@@ -2,7 +2,6 @@
 
 import copy
 import math
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,6 +9,8 @@ from typing import NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
+
+from .. import _clock
 
 WARM_UP = 0.1  # share of the schedule during which the learning rate rises
 # Share of it before which a validation score that stands still says little: the rate is
@@ -53,7 +54,7 @@ class TrainingOptions:
     tol : float
         By how much a score must be better to count.
     deadline : float or None
-        Value of `time.monotonic()` to finish by. The schedule is compressed so that it
+        Value of `_clock.now()` to finish by. The schedule is compressed so that it
         ends there.
     """
 
@@ -141,23 +142,23 @@ def train(
         If the loss is no longer finite.
     """
     optimizer = make_optimizer(model, options)
-    clock = _Clock(options.max_iter * len(batches), options.deadline)
+    schedule = _Schedule(options.max_iter * len(batches), options.deadline)
     best = _BestWeights(model, options)
     losses, scores = [], []
     stopped_by = "max_iter"
     for number in range(options.max_iter):
         reporter.begin_epoch()
         losses.append(
-            train_epoch(model, batches, loss, optimizer, options, generator, clock)
+            train_epoch(model, batches, loss, optimizer, options, generator, schedule)
         )
         if validate is not None:
             scores.append(validate(model))
             best.update(scores[-1])
         if reporter.end_epoch(number, losses[-1], scores[-1] if scores else None):
             stopped_by = "callback"
-        elif best.is_stale and clock.progress > SETTLED:
+        elif best.is_stale and schedule.progress > SETTLED:
             stopped_by = "early_stopping"
-        elif clock.is_over:
+        elif schedule.is_over:
             stopped_by = "max_time"
         if stopped_by != "max_iter":
             break
@@ -172,18 +173,18 @@ def train_epoch(
     optimizer: torch.optim.Optimizer,
     options: TrainingOptions,
     generator: torch.Generator,
-    clock: "_Clock | None" = None,
+    schedule: "_Schedule | None" = None,
 ) -> float:
     """Pass once over the batches and return the mean loss.
 
-    Without a clock the learning rate stays at `options.learning_rate`. With one, the
+    Without a schedule the learning rate stays at `options.learning_rate`. With one, the
     epoch ends early when time is up.
     """
     model.train()
     total, n_steps = torch.zeros((), device=next(model.parameters()).device), 0
     for batch in batches.epoch(generator):
-        progress = 0.0 if clock is None else clock.tick()
-        rate = 1.0 if clock is None else one_cycle(progress)
+        progress = 0.0 if schedule is None else schedule.tick()
+        rate = 1.0 if schedule is None else one_cycle(progress)
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * rate
         optimizer.zero_grad()
@@ -193,7 +194,7 @@ def train_epoch(
         optimizer.step()
         total += value.detach()
         n_steps += 1
-        if clock is not None and clock.is_over:
+        if schedule is not None and schedule.is_over:
             break
     model.eval()
     mean = float(total / n_steps)
@@ -205,13 +206,13 @@ def train_epoch(
     return mean
 
 
-class _Clock:
+class _Schedule:
     """Progress of the schedule in [0, 1], by steps or by time, whichever is ahead."""
 
     def __init__(self, n_steps: int, deadline: float | None) -> None:
         self.n_steps = n_steps
         self.step = 0
-        self.start = time.monotonic()
+        self.start = _clock.now()
         self.deadline = deadline
         self.is_over = False
         self.progress = 0.0
@@ -220,7 +221,7 @@ class _Clock:
         progress = self.step / self.n_steps
         self.step += 1
         if self.deadline is not None:
-            now = time.monotonic()
+            now = _clock.now()
             spent = (now - self.start) / max(self.deadline - self.start, 1e-9)
             self.is_over = spent >= 1
             progress = max(progress, min(spent, 1.0))

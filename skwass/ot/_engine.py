@@ -1,6 +1,5 @@
 """Chunks of pairs through the workers: threads here, or a cluster."""
 
-import time
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 from sklearn.exceptions import ConvergenceWarning
 
+from .. import _clock
 from ._labels import PairLabels
 from ._plans import ListedPairs
 from ._threads import SingleThreaded
@@ -46,7 +46,7 @@ def label_pairs(
     n_jobs : int, default=None
         Workers.
     deadline : float, default=None
-        Value of `time.monotonic()` after which no further chunk is awaited. At least
+        Value of `_clock.now()` after which no further chunk is awaited. At least
         one chunk is labelled. Fewer labels than pairs come back if it passes.
     on_chunk : callable, default=None
         Called after each chunk.
@@ -66,7 +66,7 @@ def label_pairs(
         parts.append(part)
         if on_chunk is not None:
             on_chunk()
-        if deadline is not None and time.monotonic() > deadline:
+        if deadline is not None and _clock.now() > deadline:
             results.close()
             break
     labels = PairLabels.concatenate(parts)

@@ -1,6 +1,5 @@
 """Distances of many pairs: the public function."""
 
-import time
 from numbers import Integral
 
 import numpy as np
@@ -11,6 +10,7 @@ from sklearn.utils._param_validation import (
     validate_params,
 )
 
+from .. import _clock
 from ._engine import CHUNK_SIZE, label_chunks, warn_unconverged
 from ._exact import ExactWasserstein
 from ._gromov import GromovWasserstein
@@ -223,7 +223,7 @@ class _Progress:
         self.n_before = 0
         if verbose and pending is not None:
             self.n_before = plan.n_pairs - sum(len(plan.chunk(k)) for k in pending)
-        self.n_done, self.start = self.n_before, time.monotonic()
+        self.n_done, self.start = self.n_before, _clock.now()
         self.last = self.start
 
     def advance(self, n_pairs):
@@ -231,7 +231,7 @@ class _Progress:
         if not self.verbose or not n_pairs:
             return
         self.n_done += n_pairs
-        now = time.monotonic()
+        now = _clock.now()
         if self.n_done == self.n_pairs or now - self.last > _PERIOD:
             self.last = now
             rate = (self.n_done - self.n_before) / max(now - self.start, 1e-9)
