@@ -1,18 +1,26 @@
-"""Embed probability distributions so that distance is Wasserstein distance."""
+"""Embed probability distributions so that distance is Wasserstein distance.
 
-from . import datasets, geometry, inspection, manifold, measures, metrics, ot
+Estimators and submodules are imported when they are first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from ._version import __version__
-from .embedders import (
-    DeepWassersteinEmbedder,
-    DiffusionEMDEmbedder,
-    GaussianEmbedder,
-    KuratowskiEmbedder,
-    LinearOTEmbedder,
-    SlicedWassersteinEmbedder,
-    WassersteinEmbedder,
-    WormholeEmbedder,
-)
-from .manifold import WassersteinMDS
+
+if TYPE_CHECKING:  # what `__getattr__` finds, for type checkers and editors
+    from . import datasets, geometry, inspection, manifold, measures, metrics, ot
+    from .embedders import (
+        DeepWassersteinEmbedder,
+        DiffusionEMDEmbedder,
+        GaussianEmbedder,
+        KuratowskiEmbedder,
+        LinearOTEmbedder,
+        SlicedWassersteinEmbedder,
+        WassersteinEmbedder,
+        WormholeEmbedder,
+    )
+    from .manifold import WassersteinMDS
 
 __all__ = [
     "DeepWassersteinEmbedder",
@@ -33,3 +41,16 @@ __all__ = [
     "metrics",
     "ot",
 ]
+
+
+def __getattr__(name):
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name.islower():
+        return import_module(f".{name}", __name__)
+    home = "manifold" if name == "WassersteinMDS" else "embedders"
+    return getattr(import_module(f".{home}", __name__), name)
+
+
+def __dir__():
+    return sorted({*globals(), *__all__})

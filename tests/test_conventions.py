@@ -4,6 +4,8 @@ import ast
 import inspect
 import pkgutil
 import re
+import subprocess
+import sys
 from importlib import import_module
 from pathlib import Path
 
@@ -13,8 +15,10 @@ import skwass
 
 ROOT = Path(skwass.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
+TEST_FILES = sorted(Path(__file__).parent.rglob("*.py"))
 FLOORS = {
     "_version": 0,
+    "_clock": 0,
     "measures": 0,
     "ot": 1,
     "nn": 2,
@@ -36,7 +40,8 @@ def _room(path):
 
 def _imports(path):
     """Absolute names of the modules that a file imports, at any depth of its code."""
-    package = ["skwass", *path.relative_to(ROOT).parts[:-1]]
+    inside = path.is_relative_to(ROOT)
+    package = ["skwass", *path.relative_to(ROOT).parts[:-1]] if inside else []
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
@@ -71,6 +76,48 @@ def test_files_and_exceptions_keep_the_rules(path):
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             assert len(node.exc.args) == 1, f"line {node.lineno}"
             assert not node.exc.keywords, f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", [*FILES, *TEST_FILES], ids=lambda path: path.name)
+def test_time_enters_through_the_clock_alone(path):
+    """Tests set it: none measures time, or waits for it to pass."""
+    if path == ROOT / "_clock.py":
+        return
+    assert "time" not in {name.split(".")[0] for name in _imports(path)}
+
+
+@pytest.mark.parametrize(
+    ("code", "strangers"),
+    [
+        ("import skwass", {"numpy", "scipy", "sklearn", "torch", "ot"}),
+        (
+            "from skwass import WassersteinEmbedder",
+            {
+                "cvxpy",
+                "matplotlib",
+                "ot",
+                "sklearn.cluster",
+                "sklearn.datasets",
+                "sklearn.decomposition",
+                "sklearn.metrics",
+            },
+        ),
+    ],
+)
+def test_imports_bring_what_is_needed_alone(code, strangers):
+    code += "; import sys; print(*sys.modules)"
+    run = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert not strangers & set(run.stdout.split())
+
+
+def test_what_is_imported_late_is_there():
+    assert set(skwass.__all__) <= set(dir(skwass))
+    for name in skwass.__all__:
+        assert getattr(skwass, name) is not None
+    with pytest.raises(AttributeError, match="'skwass' has no attribute 'nonsense'"):
+        skwass.nonsense  # noqa: B018
 
 
 def _public_objects():

@@ -9,7 +9,6 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.metrics import r2_score
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
@@ -132,6 +131,8 @@ class WassersteinEmbedder(
             1 is best. `n_score_pairs` pairs, drawn with `random_state`, are labelled by
             `ground_truth`; `memory` keeps their labels.
         """
+        from sklearn.metrics import r2_score
+
         check_is_fitted(self)
         measures = self._as_measures(X)
         if len(measures) < 3 or self.n_score_pairs < 2:

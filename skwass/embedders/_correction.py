@@ -8,7 +8,6 @@ import warnings
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.exceptions import ConvergenceWarning
 
 # How strongly the form is held to the one to start from, in mean curvatures.
@@ -140,6 +139,8 @@ def fit_correction(features, ends, w, known_sq, start):
     start : float
         The scale to start from, and to stay at where labels say nothing.
     """
+    from sklearn.decomposition import PCA
+
     k = n_corrected(np.count_nonzero(w), len(np.unique(ends)))
     pca = PCA(min(k, *features.shape), random_state=0).fit(features)
     sizes = pca.singular_values_

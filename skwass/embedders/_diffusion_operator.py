@@ -7,7 +7,6 @@ Krishnaswamy (2021). Diffusion earth mover's distance and distribution embedding
 import numpy as np
 from scipy import sparse
 from scipy.sparse.linalg import eigsh
-from sklearn.neighbors import NearestNeighbors
 
 # Powers of the operator are multiplied out while they have no more entries than this;
 # beyond, the last is applied again and again.
@@ -79,6 +78,8 @@ def share_mass(nodes, measures, n_neighbors):
 
 def _nearest(nodes, points, n_neighbors):
     """Return distances to the nearest nodes and their numbers: [n, n_neighbors]."""
+    from sklearn.neighbors import NearestNeighbors
+
     center = nodes.mean(axis=0)  # the neighbours of scikit-learn square coordinates
     found = NearestNeighbors(n_neighbors=min(n_neighbors, len(nodes)))
     return found.fit(nodes - center).kneighbors(points - center)

@@ -3,7 +3,6 @@
 from numbers import Integral
 
 import numpy as np
-from sklearn.decomposition import PCA
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from ..ot._maps import transport_maps
@@ -299,6 +298,8 @@ class LinearOTEmbedder(ScaledEmbedder):
         return FeatureMap(self._offset, self._axes, self._factor, self.scale_)
 
     def _fit_components(self, Z, rng):
+        from sklearn.decomposition import PCA
+
         if self.n_components > min(Z.shape):
             raise ValueError(
                 f"Got n_components={self.n_components}, expected at most "

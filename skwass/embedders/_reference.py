@@ -3,7 +3,6 @@
 import warnings
 
 import numpy as np
-from sklearn.cluster import KMeans
 from sklearn.exceptions import ConvergenceWarning
 
 from ..measures import as_measures
@@ -96,6 +95,8 @@ def _centers(clouds, n_points, rng):
         kept = rng.choice(len(points), _N_POINTS, replace=False, p=weights)
         points, weights = points[kept], np.ones(_N_POINTS)
     if len(points) > n_points:
+        from sklearn.cluster import KMeans
+
         clusters = KMeans(n_points, random_state=rng.randint(2**31 - 1))
         with warnings.catch_warnings():  # of points that differ by rounding alone
             warnings.simplefilter("ignore", ConvergenceWarning)

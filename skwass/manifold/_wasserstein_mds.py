@@ -11,7 +11,6 @@ from sklearn.base import (
     TransformerMixin,
     _fit_context,
 )
-from sklearn.metrics import r2_score
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
@@ -307,6 +306,8 @@ class WassersteinMDS(
         r2 : float
             1 is best. Of `|z_i - embedding_j|` against W, over all i and j.
         """
+        from sklearn.metrics import r2_score
+
         check_is_fitted(self)
         W = self._distances_to_training(X)
         return float(

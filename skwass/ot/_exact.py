@@ -4,7 +4,6 @@ from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
-import ot
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
@@ -126,12 +125,14 @@ class ExactWasserstein(GroundTruth):
         return unit, transport(a, b, C, self.max_iter)
 
     def _solve_on_line(self, X_a, X_b, a, b):
+        from ot import emd2_1d
+
         X_a, X_b = X_a.astype(np.float64), X_b.astype(np.float64)
         unit = float(max(X_a.max() - X_b.min(), X_b.max() - X_a.min()))
         cost = 0.0
         if unit > 0:
             scaled = X_a / unit, X_b / unit
-            cost = ot.emd2_1d(*scaled, a, b, "minkowski", p=self.p)
+            cost = emd2_1d(*scaled, a, b, "minkowski", p=self.p)
         return unit, Transport(cost, None, None, None, True)
 
     def _gradients(self, mu, nu, sides, unit, solution, wanted):

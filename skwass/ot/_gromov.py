@@ -3,7 +3,6 @@
 from numbers import Integral, Real
 
 import numpy as np
-import ot
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
@@ -37,8 +36,10 @@ def _refuse_gradients(ground_truth):
 
 def _local_plan(Q_a, a, Q_b, b):
     """Return the plan that Memoli's third lower bound (definition 6.3) is made of."""
+    from ot import emd
+
     C = cdist(Q_a, Q_b, "sqeuclidean")
-    return ot.emd(a, b, C / (C.max() or 1.0), numItermax=_MAX_PIVOTS)
+    return emd(a, b, C / (C.max() or 1.0), numItermax=_MAX_PIVOTS)
 
 
 def _solve(D_a, a, D_b, b, start, max_iter, tol):
@@ -46,7 +47,9 @@ def _solve(D_a, a, D_b, b, start, max_iter, tol):
 
     They start from a plan, the product of the masses if `start` is None.
     """
-    plan, log = ot.gromov.gromov_wasserstein(
+    from ot.gromov import gromov_wasserstein
+
+    plan, log = gromov_wasserstein(
         D_a,
         D_b,
         a,

@@ -1,9 +1,12 @@
-"""Exact transport on a few arcs, certified on all."""
+"""Exact transport on a few arcs, certified on all.
+
+POT is imported by the functions that solve, here and in its other users: it takes as
+long as everything else between torch and the first embedder.
+"""
 
 from typing import NamedTuple
 
 import numpy as np
-from ot.lp.emd_wrap import emd_c, emd_c_sparse
 
 # What POT's solver returns when it proved optimality.
 _OPTIMAL = 1
@@ -58,6 +61,8 @@ def transport(a, b, C, max_iter):
     -------
     solution : Transport
     """
+    from ot.lp.emd_wrap import emd_c
+
     if C.size >= _MIN_ARCS and C.any():
         solution = _transport_on_few_arcs(a, b, C, max_iter)
         if solution is not None:
@@ -68,6 +73,8 @@ def transport(a, b, C, max_iter):
 
 def _transport_on_few_arcs(a, b, C, max_iter):
     """Return a solution that is optimal among all arcs, or None."""
+    from ot.lp.emd_wrap import emd_c_sparse
+
     with np.errstate(all="ignore"):
         kept, f, g = _likely_arcs(a, b, C)
     if np.count_nonzero(kept) > _MAX_KEPT * C.size:
