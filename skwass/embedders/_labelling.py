@@ -382,7 +382,7 @@ class BatchLabeller:
         )
         labels = PairLabels.concatenate([part for _, part in results])
         self.n_solves += len(labels)
-        self.n_unconverged += np.count_nonzero(~labels.converged)
+        self.n_unconverged += labels.n_unconverged
         return in_units(labels.w, slopes_of(labels), self.scale)
 
     def warn(self):

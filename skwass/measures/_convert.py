@@ -143,5 +143,5 @@ def clouds_from_groups(X, groups, weights=None):
             f"Got weights of shape {weights.shape}, expected {groups.shape}, one a row "
             "of X. Leave them out for uniform weights."
         )
-    clouds = list(zip(clouds, np.split(weights[order], splits), strict=True))
-    return check_clouds(clouds, named), names
+    weighted = list(zip(clouds, np.split(weights[order], splits), strict=True))
+    return check_clouds(weighted, named), names

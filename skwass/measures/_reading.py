@@ -15,6 +15,9 @@ class MeasureReaderMixin:
     `_remember`, everything after it `_as_measures`.
     """
 
+    grid_shape: tuple | None
+    support: np.ndarray | None
+
     def _read(self, X):
         """Check `X` for a fit from scratch and return measures."""
         if is_collection_of_clouds(X):
@@ -54,7 +57,7 @@ class MeasureReaderMixin:
                 f"Got {input_name}={kinds[is_cloud]}, expected {kinds[not is_cloud]} "
                 f"as in fit. {remedy}"
             )
-        if is_cloud:
+        if self.support_ is None:  # clouds, then and now
             if measures.dim != self.n_features_in_:
                 raise ValueError(
                     f"Got {input_name} with points of dimension {measures.dim}, "

@@ -54,7 +54,7 @@ def thin_clouds(X, n_points):
             "For images pass as_measures(X, grid_shape=...)."
         )
     clouds = as_measures(X).to_clouds()
-    pairs = [_thin(*clouds.measure(i), n_points) for i in range(len(clouds))]
+    pairs = [_thin(x, a, n_points) for x, a in map(clouds.measure, range(len(clouds)))]
     return PointClouds([x for x, _ in pairs], [a for _, a in pairs])
 
 

@@ -21,7 +21,8 @@ def by_size(sides):
         Row numbers, each once.
     """
     sizes = np.array([(len(a), len(b)) for (_, a), (_, b) in sides]).reshape(-1, 2)
-    batches, n, m = [], 0, 0
+    batches: list[list[int]] = []
+    n = m = 0
     for k in np.argsort(sizes.prod(axis=1), kind="stable"):
         n, m = max(n, sizes[k, 0]), max(m, sizes[k, 1])
         if not batches or (len(batches[-1]) + 1) * max(n, m) ** 2 > _MAX_ENTRIES:

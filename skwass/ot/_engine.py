@@ -70,7 +70,7 @@ def label_pairs(
             results.close()
             break
     labels = PairLabels.concatenate(parts)
-    warn_unconverged(np.count_nonzero(~labels.converged), len(labels), ground_truth)
+    warn_unconverged(labels.n_unconverged, len(labels), ground_truth)
     return labels
 
 

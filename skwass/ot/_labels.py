@@ -32,6 +32,11 @@ class PairLabels:
     def __len__(self):
         return len(self.w)
 
+    @property
+    def n_unconverged(self):
+        """Number of pairs whose solver stopped before it met its criterion."""
+        return np.count_nonzero(~self.converged)
+
     @classmethod
     def concatenate(cls, parts):
         """Join the records of consecutive chunks."""

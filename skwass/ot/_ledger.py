@@ -86,7 +86,7 @@ class Ledger:
     def record(self, number, labels):
         """Write the distances of a chunk, then that they are there."""
         self.plan.store(self.w, number, labels.w)
-        self.chunks[number] = np.count_nonzero(~labels.converged)
+        self.chunks[number] = labels.n_unconverged
 
     def close(self):
         """Hand everything to the disk and return the matrix, safe from writing."""

@@ -159,7 +159,8 @@ def cross_potentials(
     def sweep(
         cost: Cost, a: Tensor, b: Tensor, potentials: Potentials, eps: float
     ) -> Potentials:
-        return cost.sweep(*potentials, a, b, eps)
+        f, g = potentials
+        return cost.sweep(f, g, a, b, eps)
 
     def average(potentials: Potentials, eps: float) -> Potentials:
         f, g = potentials

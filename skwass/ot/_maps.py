@@ -42,7 +42,7 @@ def transport_maps(points, weights, measures, ground_truth, n_jobs=None):
     )
     for number, labels in results:
         plan.store(moves, number, np.stack(labels.grad_mu))
-        n_unconverged += np.count_nonzero(~labels.converged)
+        n_unconverged += labels.n_unconverged
     moves *= (-0.5 / weights)[:, None]
     warn_unconverged(n_unconverged, len(clouds), ground_truth)
     return moves

@@ -185,7 +185,7 @@ def pairwise_wasserstein(
     for number, labels in results:
         if ledger is None:
             plan.store(w, number, labels.w)
-            n_unconverged += np.count_nonzero(~labels.converged)
+            n_unconverged += labels.n_unconverged
         else:
             ledger.record(number, labels)
         progress.advance(len(labels))
@@ -210,8 +210,7 @@ def _with_gradients(results, plan, ground_truth, progress):
         parts.append(labels)
         progress.advance(len(labels))
     labels = PairLabels.concatenate(parts)
-    n_unconverged = np.count_nonzero(~labels.converged)
-    warn_unconverged(n_unconverged, plan.n_pairs, ground_truth)
+    warn_unconverged(labels.n_unconverged, plan.n_pairs, ground_truth)
     return labels.w, (labels.grad_mu, labels.grad_nu)
 
 

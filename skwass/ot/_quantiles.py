@@ -148,7 +148,8 @@ def _of_histograms(measures, directions, origin):
 def _of_clouds(measures, directions, origin):
     """Yield rows, means, positions and masses of clouds of like size, padded."""
     sizes = np.array([len(a) for a in measures.masses])
-    n_lines, batch = directions.shape[1], []
+    n_lines = directions.shape[1]
+    batch: list[int] = []
     for i in np.argsort(sizes, kind="stable"):
         if batch and (len(batch) + 1) * sizes[i] * n_lines > _MAX_ENTRIES:
             yield _padded(measures, batch, directions, origin)

@@ -23,12 +23,12 @@ _TINY = 1e-300
 
 
 class Transport(NamedTuple):
-    """Solution of one transport problem."""
+    """Solution of one transport problem; None is what nobody asked for."""
 
     cost: float
-    f: np.ndarray  # [n] potential of the sources
-    g: np.ndarray  # [m] potential of the targets
-    flow: tuple | np.ndarray  # (sources, targets, masses), or a dense plan
+    f: np.ndarray | None  # [n] potential of the sources
+    g: np.ndarray | None  # [m] potential of the targets
+    flow: tuple | np.ndarray | None  # (sources, targets, masses), or a dense plan
     converged: bool
 
     def arcs(self):

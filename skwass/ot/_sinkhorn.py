@@ -160,7 +160,7 @@ class _Entropic(GroundTruth):
         if gradients:
             refuse_derivative(self.ground_metric)
         w, converged = np.empty(len(pairs)), np.empty(len(pairs), dtype=bool)
-        grads = [[None] * len(pairs) for _ in range(2)] if gradients else [None, None]
+        grads = [[None] * len(pairs) for _ in range(2)] if gradients else []
         sides = [(mu.measure(i), nu.measure(j)) for i, j in pairs]
         for rows in by_size(sides):
             left, right = zip(*(sides[k] for k in rows), strict=True)

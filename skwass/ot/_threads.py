@@ -1,6 +1,7 @@
 """One thread a worker: libraries that thread by themselves would compete."""
 
 import threading
+from typing import Any
 
 import torch
 from threadpoolctl import ThreadpoolController
@@ -15,9 +16,10 @@ class SingleThreaded:
 
     _lock = threading.Lock()
     _n_inside = 0
-    _controller = None
-    _blas = None
-    _torch_threads = None
+    # Set by the first to enter, for all.
+    _controller: ThreadpoolController
+    _blas: Any  # restores the setting of BLAS
+    _torch_threads: int
 
     def __enter__(self):
         cls = type(self)
