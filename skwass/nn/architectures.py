@@ -1,11 +1,12 @@
 """From the name of an architecture to a network."""
 
 from collections.abc import Sequence
+from typing import cast
 
 from torch import nn
 
 from .cloud_inputs import SliceInput
-from .conv import PaperDecoder, PaperEncoder, StridedEncoder
+from .conv import Grid, PaperDecoder, PaperEncoder, StridedEncoder
 from .inputs import SpectralInput, StandardInput
 from .mlp import DenseDecoder, DenseEncoder, MovedDecoder
 from .siamese import Siamese
@@ -63,16 +64,17 @@ def histogram_network(
     """
     encoder: nn.Module
     decoder: nn.Module | None
+    image = cast(Grid, grid_shape)  # checked by estimators
     n_exact = dim if exact_mean else 0
     inputs = histogram_inputs(architecture, n_bins, grid_shape, dim, exact_mean)
     if architecture in ("slices", "mlp"):
         encoder = DenseEncoder(inputs.size, widths, n_components - n_exact)
     elif architecture == "conv":
-        encoder = StridedEncoder(grid_shape, widths, n_components)
+        encoder = StridedEncoder(image, widths, n_components)
     else:
-        encoder = PaperEncoder(grid_shape, n_components)
+        encoder = PaperEncoder(image, n_components)
     if with_decoder and architecture == "paper":
-        decoder = PaperDecoder(n_components, grid_shape)
+        decoder = PaperDecoder(n_components, image)
     else:
         sizes = n_components, n_bins, grid_shape, n_exact
         decoder = dense_decoder(*sizes) if with_decoder else None

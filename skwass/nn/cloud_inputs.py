@@ -46,6 +46,7 @@ class CloudInput(nn.Module):
 
     center: Tensor
     token_center: Tensor
+    pooled: FourierCoefficients | SliceCells
 
     def __init__(
         self, dim: int, n_frequencies: int, exact_mean: bool, by_isometry: bool
@@ -106,8 +107,9 @@ class CloudInput(nn.Module):
         """Return clouds in padded batches."""
         origin = self.center.double().cpu().numpy()
         centred = self.exact_mean or self.local is not None
-        options = {"centred": centred, "device": device}
-        return padded_batches(clouds, origin, width=self.width, **options)
+        return padded_batches(
+            clouds, origin, centred=centred, width=self.width, device=device
+        )
 
     def tokens(self, batch: CloudBatch) -> Tensor:
         """Return what coefficients are of: points, or what they see. [B, n, d']."""
@@ -117,7 +119,9 @@ class CloudInput(nn.Module):
 
     def point_features(self, batch: CloudBatch) -> Tensor:
         """Return what learned layers see of each point: [B, n, point_size]."""
-        return self.pooled.of_points(self.tokens(batch), self.n_point_waves)
+        # Learned layers on points come with coefficients, which have waves.
+        of_points = self.pooled.of_points
+        return of_points(self.tokens(batch), self.n_point_waves)  # type: ignore[operator]
 
     def _raw(self, batch: CloudBatch) -> Tensor:
         tokens = self.tokens(batch)

@@ -63,11 +63,12 @@ class FourierCoefficients(nn.Module):
         points, share = points.double(), masses.double() / masses.double().sum()
         unit = float((share @ points.square().sum(dim=1)).sqrt()) or 1.0
         self.unit.fill_(unit)
-        n, options = len(self.frequencies), {"dtype": torch.float64}
+        n = len(self.frequencies)
         directions = shaped_directions(points, share, n, generator)
         spread = (points @ directions.T).square().T @ share  # [F]
         spread = spread.sqrt().clamp_min(_FLAT * unit)
-        radii = torch.linspace(math.log(LOWEST), math.log(HIGHEST), n, **options).exp()
+        ends = math.log(LOWEST), math.log(HIGHEST)
+        radii = torch.linspace(*ends, n, dtype=torch.float64).exp()
         radii = radii[torch.randperm(n, generator=generator)]
         self.frequencies.copy_(directions * (radii / spread)[:, None])
         self.weight.copy_((radii * unit / spread) ** -SMOOTHNESS)
@@ -120,8 +121,8 @@ def shaped_directions(
     # Where all points are one, any direction does.
     unit = float((share @ points.square().sum(dim=1)).sqrt()) or 1.0
     deviations = variances.clamp_min(0).sqrt() + 1e-6 * unit
-    options = {"dtype": torch.float64, "generator": generator}
-    directions = torch.randn(n, points.shape[1], **options)
+    shape = n, points.shape[1]
+    directions = torch.randn(shape, dtype=torch.float64, generator=generator)
     directions = directions @ (axes * deviations) @ axes.T  # the root is symmetric
     return directions / directions.norm(dim=1, keepdim=True)
 

@@ -2,9 +2,17 @@
 
 import math
 from collections.abc import Callable
+from typing import Protocol, runtime_checkable
 
 import torch
 from torch import nn
+
+
+@runtime_checkable
+class SelfInitialized(Protocol):
+    """Layers with weights of their own, which they draw."""
+
+    def initialize(self, generator: torch.Generator) -> None: ...
 
 
 def build(factory: Callable[[], nn.Module], generator: torch.Generator) -> nn.Module:
@@ -37,7 +45,7 @@ def _initialize(layer: nn.Module, generator: torch.Generator) -> None:
         nn.init.uniform_(layer.weight, -bound, bound, generator=generator)
         if layer.bias is not None:
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
-    elif hasattr(layer, "initialize"):
+    elif isinstance(layer, SelfInitialized):
         layer.initialize(generator)
     elif any(True for _ in layer.parameters(recurse=False)):
         raise NotImplementedError(

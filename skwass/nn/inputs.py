@@ -78,6 +78,8 @@ class SpectralInput(StandardInput):
     .. [1] Peyre (2018). Comparison between W2 distance and H^-1 norm. ESAIM: COCV 24.
     """
 
+    weight: Tensor
+
     def __init__(
         self, grid_shape: tuple[int, ...], gain: float, smoothness: float
     ) -> None:

@@ -5,12 +5,13 @@ Metric Learning.
 """
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from .architectures import dense_decoder, histogram_inputs
-from .conv import strided_stages
+from .conv import Grid, strided_stages
 from .mlp import dense_stages
 from .ode import Trajectory, VectorField, trapezoid_weights
 from .readouts import BlockWeights
@@ -152,7 +153,7 @@ def _stages(
     """Return layers in turn, and how many numbers each gives."""
     if backbone == "conv":
         dense = [widths[-1], n_components]
-        return strided_stages(grid_shape, widths[:-1], dense)
+        return strided_stages(cast(Grid, grid_shape), widths[:-1], dense)
     sizes = [*widths, n_components]
     return dense_stages([n_inputs, *sizes]), sizes
 
@@ -166,7 +167,8 @@ def _lift(
 ) -> tuple[nn.Module, Sequence[int]]:
     """Return what lifts inputs to the start of curves, and the widths of the field."""
     if backbone == "conv":
-        stages, _ = strided_stages(grid_shape, widths[:-1], [n_components])
+        image = cast(Grid, grid_shape)  # checked by estimators
+        stages, _ = strided_stages(image, widths[:-1], [n_components])
         return nn.Sequential(*stages), widths[-1:]
     return nn.Linear(n_inputs, n_components), widths
 

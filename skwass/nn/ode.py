@@ -113,8 +113,7 @@ class Trajectory(nn.Module):
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the state at each node, then the velocities if wanted: [B, k] each."""
-        options = {"dtype": x.dtype, "device": x.device}
-        times = torch.linspace(0, 1, self.n_nodes, **options)
+        times = torch.linspace(0, 1, self.n_nodes, dtype=x.dtype, device=x.device)
         solve = odeint_adjoint if self.adjoint else odeint
         start = self.lift(x) * self.lift_scale
         states = solve(

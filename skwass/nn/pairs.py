@@ -17,6 +17,11 @@ class PairBatch(NamedTuple):
     decoded: Tensor  # [V] positions in `measures` to reconstruct
     slopes: Tensor | None = None  # [B, 2, r] derivatives of W^2 in left and right
 
+    def to(self, device: torch.device) -> "PairBatch":
+        """Return the same on a device."""
+        parts = (None if part is None else part.to(device) for part in self)
+        return PairBatch._make(parts)
+
 
 class PairBatches:
     """Labelled pairs, shuffled anew each epoch so that batch mates share measures.
@@ -110,8 +115,8 @@ class PairBatches:
         measures, positions = torch.unique(pairs, return_inverse=True)
         shuffled = torch.randperm(len(measures), generator=generator)
         left, right = positions.unbind(1)
-        batch = (measures, left, right, w, shuffled[: self.n_decoded], slopes)
-        return PairBatch(*_moved(batch, self.device))
+        decoded = shuffled[: self.n_decoded]
+        return PairBatch(measures, left, right, w, decoded, slopes).to(self.device)
 
 
 class FreshPairs:
@@ -162,8 +167,8 @@ class FreshPairs:
             numbers = self.measures[draw[: self.block_size]]
             w, slopes = self.label(numbers, pairs)
             decoded = torch.arange(self.n_decoded)
-            batch = (numbers, left, right, w, decoded, slopes)
-            yield PairBatch(*_moved(batch, self.device))
+            batch = PairBatch(numbers, left, right, w, decoded, slopes)
+            yield batch.to(self.device)
 
 
 class RowDistances:
@@ -186,7 +191,3 @@ class RowDistances:
         rows = self.rows[torch.searchsorted(self.measures, numbers)]
         distances = torch.cdist(rows, rows)  # [B, B], each pair once or more
         return distances[pairs[:, 0], pairs[:, 1]], None
-
-
-def _moved(parts: Sequence[Tensor | None], device: torch.device) -> list[Tensor | None]:
-    return [None if part is None else part.to(device) for part in parts]

@@ -39,13 +39,13 @@ def size_buckets(sizes: Sequence[int], width: int) -> list[np.ndarray]:
     batches : list of ndarray of int
         Positions of clouds, each once; largest clouds first.
     """
-    sizes = np.asarray(sizes)
-    order = np.argsort(-sizes, kind="stable")
+    n_points = np.asarray(sizes)
+    order = np.argsort(-n_points, kind="stable")
     batches, start = [], 0
     for k in range(1, len(order) + 1):
-        n = sizes[order[start]]
+        n = n_points[order[start]]
         room = max(1, MAX_ENTRIES // (n * max(n, width)))
-        if k == len(order) or k - start == room or sizes[order[k]] < TIGHTNESS * n:
+        if k == len(order) or k - start == room or n_points[order[k]] < TIGHTNESS * n:
             batches.append(order[start:k])
             start = k
     return batches
@@ -53,9 +53,8 @@ def size_buckets(sizes: Sequence[int], width: int) -> list[np.ndarray]:
 
 def padded_share(sizes: Sequence[int], width: int = 1) -> float:
     """Return which share of the points of padded batches is padding."""
-    sizes = np.asarray(sizes)
     total = sum(len(rows) * sizes[rows[0]] for rows in size_buckets(sizes, width))
-    return float(1 - sizes.sum() / total)
+    return float(1 - np.sum(sizes) / total)
 
 
 def padded_batches(

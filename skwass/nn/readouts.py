@@ -72,8 +72,7 @@ class BlockWeights(nn.Module):
     @property
     def values(self) -> Tensor:
         """The learned weights: [K], positive."""
-        options = {"dtype": self.raw.dtype, "device": self.raw.device}
-        return self._factors() / torch.tensor(self.quadrature, **options)
+        return self._factors() / self.raw.new_tensor(self.quadrature)
 
     def _factors(self) -> Tensor:
         change = softplus(RATE * self.raw + _UNIT)  # 1 at the start
@@ -180,14 +179,18 @@ def _square_block(
     squared: bool,
 ) -> Tensor:
     """Return the distances of some rows to some columns."""
-    total: Tensor | None = None
-    for (part_a, norms_a), (part_b, norms_b) in zip(a, b, strict=True):
-        block = torch.addmm(norms_b[columns], part_a[rows], part_b[columns].T, alpha=-2)
-        block.add_(norms_a[rows, None]).clamp_min_(0)
-        if squared and len(a) == 1:
-            return block
-        block.sqrt_()
-        total = block if total is None else total.add_(block)
+    squares = (
+        torch.addmm(norms_b[columns], part_a[rows], part_b[columns].T, alpha=-2)
+        .add_(norms_a[rows, None])
+        .clamp_min_(0)
+        for (part_a, norms_a), (part_b, norms_b) in zip(a, b, strict=True)
+    )
+    total = next(squares)
+    if squared and len(a) == 1:
+        return total
+    total.sqrt_()
+    for block in squares:
+        total.add_(block.sqrt_())
     return total.square_() if squared else total
 
 

@@ -6,7 +6,7 @@ Learning.
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,7 +16,7 @@ from .losses import distance_regression, kl_reconstruction, sqrt_sparsity
 from .mlp import MovedDecoder
 from .pairs import PairBatch
 from .readouts import paired_distances
-from .slopes import RowSlopes, slope_regression
+from .slopes import RowData, RowModel, RowSlopes, slope_regression
 
 # The weight of slopes falls with this power of what is left of the schedule: they teach
 # most where labels have not yet, and hinder the last of these.
@@ -82,7 +82,7 @@ class Siamese(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """Decode embeddings in units of `scale`: [B, k] -> log-masses [B, n_bins]."""
         if not isinstance(self.decoder, MovedDecoder):
-            return self.decoder(z)
+            return self.decoder(z)  # type: ignore[misc]  # asked where there is one
         free, means = self.split(z)
         return self.decoder(free, means * self.scale)
 
@@ -125,22 +125,26 @@ class HistogramData:
         self, model: Siamese, z: Tensor, measures: Tensor
     ) -> Tensor:
         """Loss of the decoder for embeddings of these measures: [DWE], eq. 2."""
-        log_q, p = model.decode(z), self.masses[measures]  # [V, n_bins]
-        loss = self.reconstruction_weight * kl_reconstruction(log_q, p)
+        masses = self.masses[measures]  # type: ignore[index]  # there with a decoder
+        log_q = model.decode(z)  # [V, n_bins]
+        loss = self.reconstruction_weight * kl_reconstruction(log_q, masses)
         return loss + self.sparsity_weight * sqrt_sparsity(log_q)
 
 
-class PairData(Protocol):
-    """What objective and validation need of measures."""
+class PairModel(RowModel, Protocol):
+    """What objective and validation need of a network."""
 
-    row_slopes: RowSlopes | None
+    @property
+    def decoder(self) -> nn.Module | None: ...
 
-    def encode(self, model: nn.Module, measures: Tensor) -> Tensor: ...
 
-    def rows(self, measures: Tensor) -> Tensor: ...
+class PairData(RowData, Protocol):
+    """What they need of measures; each kind of data knows its kind of network."""
+
+    def encode(self, model: Any, measures: Tensor) -> Tensor: ...
 
     def reconstruction_loss(
-        self, model: nn.Module, z: Tensor, measures: Tensor
+        self, model: Any, z: Tensor, measures: Tensor
     ) -> Tensor: ...
 
 
@@ -166,7 +170,7 @@ class PairObjective:
     slope_weight: float = 0.0
 
     def __call__(
-        self, model: nn.Module, batch: PairBatch, progress: float = 0.0
+        self, model: PairModel, batch: PairBatch, progress: float = 0.0
     ) -> Tensor:
         z = self.data.encode(model, batch.measures)  # [U, k]
         # index_select, for its backward pass is faster than that of z[batch.left].
@@ -177,7 +181,7 @@ class PairObjective:
             z = z[batch.decoded]  # [V, k]
             loss = loss + self.data.reconstruction_loss(model, z, decoded)
         weight = self.slope_weight * (1 - progress) ** DECAY
-        if batch.slopes is None or weight == 0:
+        if weight == 0:
             return loss
         return loss + weight * slope_regression(model, self.data, batch, self.squared)
 
@@ -204,7 +208,7 @@ class ValidationScore:
     w: Tensor
 
     @torch.inference_mode()
-    def __call__(self, model: nn.Module) -> float:
+    def __call__(self, model: PairModel) -> float:
         numbers = torch.arange(self.n_measures, device=self.pairs.device)
         parts = numbers.split(CHUNK_ROWS)
         z = torch.cat([self.data.encode(model, part) for part in parts])

@@ -96,8 +96,8 @@ class SliceCells(nn.Module):
         With their means [B, d], those of the centred measures.
         """
         cells = masses.new_empty(len(masses), self.directions.shape[1], self.n_cells)
-        for rows, which, places, *sums in self._on_lines(support, masses):
-            found = cells_between(places[:, None], *sums, self.n_cells)
+        for rows, which, places, upto, integral in self._on_lines(support, masses):
+            found = cells_between(places[:, None], upto, integral, self.n_cells)
             cells[rows, which] = found.transpose(0, 1)
         if means is not None:
             cells -= (means @ self.directions)[:, :, None]
@@ -137,14 +137,16 @@ class SliceCells(nn.Module):
         """Return the same of centred histograms."""
         shape = len(masses), self.directions.shape[1], self.n_cells - 1
         quantiles, below = masses.new_empty(shape), masses.new_empty(shape)
-        for rows, which, places, *sums in self._on_lines(support, masses):
-            found = _knots(places[:, None], *sums, self.n_cells)
+        for rows, which, places, upto, integral in self._on_lines(support, masses):
+            found = _knots(places[:, None], upto, integral, self.n_cells)
             quantiles[rows, which], below[rows, which] = (
                 part.transpose(0, 1) for part in found
             )
         return quantiles - (means @ self.directions)[:, :, None], below
 
-    def _on_lines(self, support: Tensor, masses: Tensor) -> Iterator[tuple]:
+    def _on_lines(
+        self, support: Tensor, masses: Tensor
+    ) -> Iterator[tuple[slice, Tensor, Tensor, Tensor, Tensor]]:
         """Yield parts of histograms on lines.
 
         That is the rows and the lines of the part, as slice and index, the places on
@@ -210,7 +212,6 @@ class Lines:
             for line in places
         ]
         m = max(len(line) for line, _ in found)
-        options = {"dtype": places.dtype, "device": places.device}
         # Places that are left over, at the end, weigh nothing.
         self.places = places.amax(dim=1, keepdim=True).repeat(1, m)  # [L, m]
         where = torch.stack([inverse for _, inverse in found])
@@ -222,13 +223,13 @@ class Lines:
             warnings.simplefilter("ignore", UserWarning)
             self.adds = torch.sparse_coo_tensor(
                 torch.stack([rows, bins]),
-                torch.ones(len(bins), **options),
+                places.new_ones(len(bins)),
                 (self.places.numel(), places.shape[1]),
             ).to_sparse_csr()
-        self.upto = self.integral = None
+        self.triangles: tuple[Tensor, Tensor] | None = None
         if m <= _MOST_PLACES:
-            self.upto = torch.ones(m, m, **options).triu().expand(len(places), m, m)
-            self.integral = self.upto * self.places[:, :, None]
+            upto = places.new_ones(m, m).triu().expand(len(places), m, m)
+            self.triangles = upto, upto * self.places[:, :, None]
 
     def sums(self, columns: Tensor) -> tuple[Tensor, Tensor]:
         """Return sums up to each place, of masses, and of masses times places.
@@ -236,8 +237,9 @@ class Lines:
         Histograms are columns: [n, B] -> [L, B, m] each.
         """
         added = (self.adds @ columns).unflatten(0, self.places.shape).transpose(1, 2)
-        if self.upto is not None:
-            return torch.bmm(added, self.upto), torch.bmm(added, self.integral)
+        if self.triangles is not None:
+            upto, integral = self.triangles
+            return torch.bmm(added, upto), torch.bmm(added, integral)
         return added.cumsum(-1), (added * self.places[:, None]).cumsum(-1)
 
 

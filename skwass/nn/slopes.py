@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Protocol
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from .pairs import PairBatch
@@ -33,10 +33,20 @@ class RowSlopes(Protocol):
         ...
 
 
+class RowModel(Protocol):
+    """What this regression needs of a network."""
+
+    blocks: tuple[int, ...]
+    n_exact: int  # columns of rows that are the mean, and stand still
+
+    def encode_rows(self, rows: Tensor) -> Tensor: ...  # [U, n + n_exact] -> [U, k]
+
+
 class RowData(Protocol):
     """What this regression needs of measures."""
 
-    row_slopes: RowSlopes | None
+    @property
+    def row_slopes(self) -> RowSlopes | None: ...
 
     def rows(self, measures: Tensor) -> Tensor: ...  # [U] -> [U, n (+ exact columns)]
 
@@ -118,34 +128,38 @@ class SliceSlopes:
 
 
 def slope_regression(
-    model: nn.Module, data: RowData, batch: PairBatch, squared: bool
+    model: RowModel, data: RowData, batch: PairBatch, squared: bool
 ) -> Tensor:
     """Mean of (d(D^2) - d(W^2))^2 over pairs, their two ends and probes.
 
     Where W is regressed and not its square, each divided by 2 W: the slopes of W.
+    Nothing where no slopes are known.
 
     Parameters
     ----------
-    model : nn.Module
-        Has `encode_rows`, `blocks` and `n_exact`, the columns of rows that are the mean
-        and stand still, as slopes are then about fixed means.
+    model : RowModel
+        Where it has exact means, slopes are about fixed means.
     data : RowData
         Training measures.
     batch : PairBatch
-        With slopes.
+        Pairs of them.
     squared : bool
         Whether squared distances are regressed.
     """
+    row_slopes, labels = data.row_slopes, batch.slopes
+    if row_slopes is None or labels is None:
+        return batch.w.new_zeros(())
     rows = data.rows(batch.measures)
     ends = torch.cat([batch.left, batch.right])
     rows = rows.index_select(0, ends)  # [2 B, n]: of each end of each pair
     free, exact = rows.split([rows.shape[1] - model.n_exact, model.n_exact], dim=1)
     free = free.detach().requires_grad_()
     z = model.encode_rows(torch.cat([free, exact], dim=1))
-    squares = _squared_distances(*z.chunk(2), model.blocks)
+    left, right = z.chunk(2)
+    squares = _squared_distances(left, right, model.blocks)
     (gradient,) = torch.autograd.grad(squares.sum(), free, create_graph=True)
-    slopes = data.row_slopes(gradient, free, batch.measures[ends])
-    error = slopes - torch.cat(batch.slopes.unbind(1))  # [2 B, r]
+    slopes = row_slopes(gradient, free, batch.measures[ends])
+    error = slopes - torch.cat(labels.unbind(1))  # [2 B, r]
     if not squared:
         unit = 2 * batch.w.clamp_min(LEAST_W)
         error = error / torch.cat([unit, unit])[:, None]

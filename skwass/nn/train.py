@@ -5,7 +5,7 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -106,8 +106,8 @@ def make_optimizer(model: nn.Module, options: TrainingOptions) -> torch.optim.Ad
 def train(
     model: nn.Module,
     batches: Batches,
-    loss: Callable[[nn.Module, NamedTuple, float], Tensor],
-    validate: Callable[[nn.Module], float] | None,
+    loss: Callable[[Any, Any, float], Tensor],
+    validate: Callable[[Any], float] | None,
     options: TrainingOptions,
     generator: torch.Generator,
     reporter: Reporter,
@@ -169,7 +169,7 @@ def train(
 def train_epoch(
     model: nn.Module,
     batches: Batches,
-    loss: Callable[[nn.Module, NamedTuple, float], Tensor],
+    loss: Callable[[Any, Any, float], Tensor],
     optimizer: torch.optim.Optimizer,
     options: TrainingOptions,
     generator: torch.Generator,

@@ -102,14 +102,17 @@ class PointLayer(nn.Module):
 
 
 class SelfAttentionLayer(nn.Module):
-    """Each point reads the whole cloud: time and memory are quadratic in its size."""
+    """Each point reads the whole cloud: time and memory are quadratic in its size.
+
+    Points weigh the same where masses are None.
+    """
 
     def __init__(self, width: int, n_heads: int, dropout: float) -> None:
         super().__init__()
         self.attention = Attention(width, n_heads, dropout)
         self.feed = FeedForward(width, dropout)
 
-    def forward(self, x: Tensor, log_masses: Tensor) -> Tensor:
+    def forward(self, x: Tensor, log_masses: Tensor | None) -> Tensor:
         return self.feed(self.attention(x, x, log_masses))
 
 
@@ -230,8 +233,7 @@ class CloudDecoder(nn.Module):
         x = self.tokens(hidden).unflatten(1, (self.n_points, -1))  # [B, m, width]
         # Dense layers start small, and tokens that are alike would stay alike.
         x = x * math.sqrt(x.shape[-1])
-        none = None
         for layer in self.layers:
-            x = layer.feed(layer.attention(x, x, none))
+            x = layer(x, None)
         points = self.out(self.norm(x)).sigmoid()  # [B, m, d]
         return self.low + (self.high - self.low) * points

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from ..measures import Histograms, PointClouds
 from ..ot import sinkhorn_divergence
 from .cloud_inputs import CloudInput
 from .mlp import DenseEncoder
@@ -59,7 +60,7 @@ class Wormhole(nn.Module):
         n_components: int,
     ) -> None:
         super().__init__()
-        self.blocks = (n_components,)
+        self.blocks: tuple[int, ...] = (n_components,)
         self.inputs = inputs
         self.points = points
         self.head = head
@@ -69,9 +70,9 @@ class Wormhole(nn.Module):
 
     def encode_rows(self, rows: Tensor) -> Tensor:
         """Embed in units of `scale`, without learned layers on points."""
-        return self.encode(rows, None)
+        return self.encode(rows, ())
 
-    def encode(self, rows: Tensor, batches: Sequence[CloudBatch] | None) -> Tensor:
+    def encode(self, rows: Tensor, batches: Sequence[CloudBatch]) -> Tensor:
         """Embed in units of `scale`: rows of `inputs` [U, .], clouds -> [U, k]."""
         rows, means = rows.split([self.inputs.size, self.n_exact], dim=1)
         if self.points is not None:
@@ -107,7 +108,8 @@ class Wormhole(nn.Module):
         In the unit of the data; around 0 with an exact mean or up to isometry,
         otherwise relative to the center of all.
         """
-        return self.decoder(z[:, : z.shape[1] - self.n_exact])
+        free = z[:, : z.shape[1] - self.n_exact]
+        return self.decoder(free)  # type: ignore[misc]  # asked where there is one
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Decode embeddings in the units of the data: [B, k] -> [B, m, d]."""
@@ -200,8 +202,7 @@ class CloudData:
     Parameters
     ----------
     measures : Histograms or PointClouds
-        Have `measure(i)`, a tuple of points and masses. They stay where they are; only
-        the clouds of a batch are copied to the device.
+        They stay where they are; only the clouds of a batch are copied to the device.
     features : Tensor [N, .]
         What `Wormhole.inputs` makes of them, once for all.
     reconstruction_weight : float
@@ -216,7 +217,7 @@ class CloudData:
         How gradients in rows become slopes.
     """
 
-    measures: object
+    measures: Histograms | PointClouds
     features: Tensor
     reconstruction_weight: float
     reg: float
