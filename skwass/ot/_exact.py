@@ -4,7 +4,6 @@ from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
-from scipy.spatial.distance import cdist
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
@@ -19,7 +18,7 @@ from ._ground_metric import (
 )
 from ._labels import PairLabels
 from ._probes import Probes
-from ._simplex import Transport, transport
+from ._simplex import Transport, plan_in_order, transport
 
 
 class ExactWasserstein(GroundTruth):
@@ -125,14 +124,15 @@ class ExactWasserstein(GroundTruth):
         return unit, transport(a, b, C, self.max_iter)
 
     def _solve_on_line(self, X_a, X_b, a, b):
-        from ot import emd2_1d
-
-        X_a, X_b = X_a.astype(np.float64), X_b.astype(np.float64)
-        unit = float(max(X_a.max() - X_b.min(), X_b.max() - X_a.min()))
+        """Move mass in order, which no other plan beats where the cost is convex."""
+        x, y = X_a[:, 0].astype(np.float64), X_b[:, 0].astype(np.float64)
+        unit = float(max(x.max() - y.min(), y.max() - x.min()))
         cost = 0.0
         if unit > 0:
-            scaled = X_a / unit, X_b / unit
-            cost = emd2_1d(*scaled, a, b, "minkowski", p=self.p)
+            order_a, order_b = np.argsort(x), np.argsort(y)
+            i, j, mass = plan_in_order(a[order_a], b[order_b])
+            steps = np.abs(x[order_a[i]] - y[order_b[j]]) / unit
+            cost = float(mass @ steps**self.p)
         return unit, Transport(cost, None, None, None, True)
 
     def _gradients(self, mu, nu, sides, unit, solution, wanted):
@@ -159,10 +159,9 @@ class ExactWasserstein(GroundTruth):
     def _potential(self, points, Y, g):
         """Extend a potential to any points: f(x) = min_j d(x, y_j)^p - g_j."""
         if is_euclidean(self.ground_metric) and self.p == 2:
-            C = cdist(points, Y, "sqeuclidean")
-        else:
-            C, unit = unit_cost(points, Y, self.ground_metric, self.p)
-            C *= unit**self.p
+            return least_costs(points, Y, g)
+        C, unit = unit_cost(points, Y, self.ground_metric, self.p)
+        C *= unit**self.p
         C -= g
         return C.min(axis=1)
 
@@ -179,6 +178,21 @@ class ExactWasserstein(GroundTruth):
         gradient = np.zeros(X.shape)
         np.add.at(gradient, i, rate[:, None] * step)
         return gradient
+
+
+def least_costs(points, Y, g):
+    """Return min_j |x_i - y_j|^2 - g_j, by one matrix product.
+
+    Twice as fast as computing the distances first, which took most of the time of
+    slopes toward many points.
+    """
+    # About the mean: squares of coordinates far from 0 would cancel.
+    center = Y.mean(axis=0, dtype=np.float64)
+    x, y = points - center, Y - center
+    # [m, n]: costs minus |x_i|^2, one column per point.
+    lifted = np.column_stack([y, np.square(y).sum(axis=1) - g])
+    costs = lifted @ np.vstack([-2 * x.T, np.ones(len(x))])
+    return costs.min(axis=0) + np.square(x).sum(axis=1)
 
 
 def _is_ragged(side, gradients):

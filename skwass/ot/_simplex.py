@@ -23,7 +23,7 @@ _TINY = 1e-300
 
 
 class Transport(NamedTuple):
-    """Solution of one transport problem; None is what nobody asked for."""
+    """Solution of one transport problem; None where not asked for."""
 
     cost: float
     f: np.ndarray | None  # [n] potential of the sources
@@ -79,7 +79,8 @@ def _transport_on_few_arcs(a, b, C, max_iter):
         kept, f, g = _likely_arcs(a, b, C)
     if np.count_nonzero(kept) > _MAX_KEPT * C.size:
         return None
-    kept[_northwest_corner(a, b)] = True  # with these a plan exists
+    i, j, _ = plan_in_order(a, b)
+    kept[i, j] = True  # with these a plan exists
     for _ in range(_MAX_ROUNDS):
         arcs = np.flatnonzero(kept)
         i, j = np.divmod(arcs.astype(np.uint64), np.uint64(len(b)))
@@ -120,11 +121,15 @@ def _likely_arcs(a, b, C):
     return kept, eps * np.log(u + _TINY), eps * np.log(v + _TINY)
 
 
-def _northwest_corner(a, b):
-    """Return the arcs of the plan that fills sources and targets in order."""
-    ends_a, ends_b = np.cumsum(a)[:-1], np.cumsum(b)[:-1]
-    starts = np.sort(np.concatenate([[0.0], ends_a, ends_b]))
+def plan_in_order(a, b):
+    """Return sources, targets and masses of the plan that fills both in order."""
+    ends_a = np.cumsum(a)
+    # All but the last; by rounding, one might lie behind the end of all sources.
+    ends_b = np.cumsum(b)[:-1].clip(max=ends_a[-1])
+    stops = np.sort(np.concatenate([ends_a, ends_b]))
+    starts = np.concatenate([[0.0], stops[:-1]])
     return (
-        np.searchsorted(ends_a, starts, side="right"),
+        np.searchsorted(ends_a[:-1], starts, side="right"),
         np.searchsorted(ends_b, starts, side="right"),
+        stops - starts,
     )

@@ -115,19 +115,26 @@ def test_small_and_costless_problems_go_to_the_dense_solver(rng, monkeypatch):
     assert transport(a, b, np.zeros_like(C), MAX_ITER).cost == 0
 
 
-def test_northwest_corner_carries_a_plan(rng):
+def test_mass_in_order_is_a_plan_of_few_arcs(rng):
     for n, m in [(1, 1), (1, 7), (7, 1), (5, 5), (30, 20)]:
+        faint = rng.dirichlet(np.ones(m))
+        faint[-1] = 1e-18  # less than rounding
         for a, b in [
             (rng.dirichlet(np.ones(n)), rng.dirichlet(np.ones(m))),
+            (rng.dirichlet(np.ones(n)), faint / faint.sum()),
             (np.full(n, 1 / n), np.full(m, 1 / m)),
         ]:
-            i, j = simplex._northwest_corner(a, b)
+            i, j, mass = simplex.plan_in_order(a, b)
             steps = np.diff(np.append(i, n - 1)) + np.diff(np.append(j, m - 1))
             assert i[0] == 0
             assert j[0] == 0
             assert (np.diff(i) >= 0).all()
             assert (np.diff(j) >= 0).all()
             assert steps.max(initial=0) <= 2
+            plan = np.zeros((n, m))
+            np.add.at(plan, (i, j), mass)
+            assert_allclose(plan.sum(axis=1), a, atol=1e-15)
+            assert_allclose(plan.sum(axis=0), b, atol=1e-15)
             C = np.full((n, m), 10.0)
             C[i, j] = 0
             assert_allclose(emd_c(a, b, C, MAX_ITER, 1)[1], 0, atol=1e-13)
