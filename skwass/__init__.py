@@ -1,6 +1,8 @@
 """Embed probability distributions so that distance is Wasserstein distance.
 
-Estimators and submodules are imported when they are first used.
+Estimators and submodules are imported when they are first used. Inside, what takes long
+to import and few need (POT, parts of scikit-learn, cvxpy) is imported by the functions
+that call it; `tests/test_conventions.py` lists it.
 """
 
 from importlib import import_module
@@ -43,8 +45,12 @@ __all__ = [
 ]
 
 
+# Where users look for nothing, but which are there as ever.
+_MORE = ("embedders", "nn")
+
+
 def __getattr__(name):
-    if name not in __all__:
+    if name not in (*__all__, *_MORE):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     if name.islower():
         return import_module(f".{name}", __name__)
@@ -53,4 +59,4 @@ def __getattr__(name):
 
 
 def __dir__():
-    return sorted({*globals(), *__all__})
+    return sorted([*__all__, *_MORE])

@@ -1,11 +1,11 @@
 """The clock that limits on time are read from: the one place, so that tests can set it.
 
-Call it as `_clock.now()`, not by a name of its own.
+Call `_clock.now()`: `from ._clock import now` would keep the real clock in tests.
 """
 
 import time
 
 
 def now():
-    """Return seconds since a fixed but arbitrary moment; they never go back."""
+    """Return seconds since a fixed but arbitrary moment; never decreasing."""
     return time.perf_counter()

@@ -119,7 +119,7 @@ class CloudInput(nn.Module):
 
     def point_features(self, batch: CloudBatch) -> Tensor:
         """Return what learned layers see of each point: [B, n, point_size]."""
-        # Learned layers on points come with coefficients, which have waves.
+        # Only Fourier coefficients come with learned layers, and they have waves.
         of_points = self.pooled.of_points
         return of_points(self.tokens(batch), self.n_point_waves)  # type: ignore[operator]
 

@@ -133,7 +133,7 @@ def slope_regression(
     """Mean of (d(D^2) - d(W^2))^2 over pairs, their two ends and probes.
 
     Where W is regressed and not its square, each divided by 2 W: the slopes of W.
-    Nothing where no slopes are known.
+    Zero if the batch has no slopes.
 
     Parameters
     ----------
@@ -146,9 +146,10 @@ def slope_regression(
     squared : bool
         Whether squared distances are regressed.
     """
-    row_slopes, labels = data.row_slopes, batch.slopes
-    if row_slopes is None or labels is None:
+    if batch.slopes is None:
         return batch.w.new_zeros(())
+    if data.row_slopes is None:
+        raise TypeError("Got slopes to learn, expected row_slopes in the data too.")
     rows = data.rows(batch.measures)
     ends = torch.cat([batch.left, batch.right])
     rows = rows.index_select(0, ends)  # [2 B, n]: of each end of each pair
@@ -158,8 +159,8 @@ def slope_regression(
     left, right = z.chunk(2)
     squares = _squared_distances(left, right, model.blocks)
     (gradient,) = torch.autograd.grad(squares.sum(), free, create_graph=True)
-    slopes = row_slopes(gradient, free, batch.measures[ends])
-    error = slopes - torch.cat(labels.unbind(1))  # [2 B, r]
+    slopes = data.row_slopes(gradient, free, batch.measures[ends])
+    error = slopes - torch.cat(batch.slopes.unbind(1))  # [2 B, r]
     if not squared:
         unit = 2 * batch.w.clamp_min(LEAST_W)
         error = error / torch.cat([unit, unit])[:, None]

@@ -7,17 +7,20 @@ Wasserstein Wormhole: Scalable Optimal Transport Distance with Transformers. ICM
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-from ..measures import Histograms, PointClouds
 from ..ot import sinkhorn_divergence
 from .cloud_inputs import CloudInput
 from .mlp import DenseEncoder
 from .ragged import Cloud, CloudBatch, in_order, subsample
 from .slopes import RowSlopes
 from .transformer import CloudDecoder, SetEncoder, set_layers
+
+if TYPE_CHECKING:
+    from ..measures import Histograms, PointClouds
 
 # Clouds that go through a network at once, where no gradient is wanted.
 CHUNK_CLOUDS = 1024
@@ -109,7 +112,7 @@ class Wormhole(nn.Module):
         otherwise relative to the center of all.
         """
         free = z[:, : z.shape[1] - self.n_exact]
-        return self.decoder(free)  # type: ignore[misc]  # asked where there is one
+        return self.decoder(free)  # type: ignore[misc]  # called only if there is one
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Decode embeddings in the units of the data: [B, k] -> [B, m, d]."""
@@ -217,7 +220,7 @@ class CloudData:
         How gradients in rows become slopes.
     """
 
-    measures: Histograms | PointClouds
+    measures: "Histograms | PointClouds"
     features: Tensor
     reconstruction_weight: float
     reg: float
