@@ -3,22 +3,42 @@ PYTHON ?= python3
 VENV   ?= .venv
 BIN    := $(VENV)/bin
 DATA   ?= data
-# One process a core for the tests, one thread each.
+CONSTRAINTS := constraints.txt
+# One process per core for the tests, one thread each.
 TEST_ARGS ?= -n auto --dist worksteal
+PYTEST    := OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest $(TEST_ARGS)
 
-.PHONY: quickstart test lint doc bench clean
+.PHONY: quickstart test test-slow test-oldest coverage lint doc bench clean
 
 # The environment is rebuilt when what it holds changes.
-$(VENV)/.installed: pyproject.toml constraints.txt
+$(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[test,plot,progress]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[test,plot,progress]"
 	touch $@
 
 quickstart: $(VENV)/.installed
 	MPLBACKEND=Agg $(BIN)/python examples/plot_quickstart.py
 
 test: $(VENV)/.installed
-	OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest $(TEST_ARGS)
+	$(PYTEST)
+
+# What is slow by nature: clusters, full products of cases, what only training can show.
+test-slow: $(VENV)/.installed
+	$(PYTEST) -m "slow and not gpu"
+
+# The oldest releases that pyproject.toml allows, in an environment of their own. They
+# exist for Python 3.11 and 3.12: PYTHON=python3.11, if yours is newer.
+test-oldest: | $(VENV)/.installed
+	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt
+
+# Lines and branches that the tests reach, slow ones included, room by room.
+coverage: $(VENV)/.installed
+	$(PYTEST) -m "not gpu" --cov=skwass --cov-branch --cov-report=html
+	@for file in skwass/*/__init__.py; do \
+	  room=$$(dirname $$file); \
+	  printf "%-20s %s %%\n" $$room $$($(BIN)/coverage report --format=total --include="$$room/*"); \
+	done
+	@printf "%-20s %s %%\n" all $$($(BIN)/coverage report --format=total)
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
@@ -27,7 +47,7 @@ lint: $(VENV)/.installed
 	$(BIN)/codespell
 
 doc: $(VENV)/.installed
-	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[doc]"
+	$(BIN)/pip install --quiet --disable-pip-version-check -c $(CONSTRAINTS) -e ".[doc]"
 	MPLBACKEND=Agg $(BIN)/python -m sphinx -W -b html doc doc/_build/html
 
 bench: $(VENV)/.installed
@@ -42,6 +62,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/label_efficiency.py --data $(DATA)
 	$(BIN)/python benchmarks/all_pairs_mnist.py --data $(DATA)
 	$(BIN)/python benchmarks/translates_mnist.py --data $(DATA)
+	$(BIN)/python benchmarks/devices_mnist.py --data $(DATA) --devices cpu
 
 clean:
-	rm -rf $(VENV) build dist doc/_build doc/auto_examples *.egg-info
+	rm -rf $(VENV) .venv-oldest htmlcov .coverage* build dist doc/_build doc/auto_examples *.egg-info

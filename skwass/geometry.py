@@ -53,7 +53,7 @@ def barycenter(embedder, X, *, weights=None):
     >>> from skwass.geometry import barycenter
     >>> X, W = make_translated(60, grid_shape=(8, 8), random_state=0)
     >>> embedder = DeepWassersteinEmbedder(
-    ...     grid_shape=(8, 8), widths=(32,), n_pairs=500, random_state=0
+    ...     grid_shape=(8, 8), widths=(32,), n_pairs=200, random_state=0
     ... ).fit(X)
     >>> barycenter(embedder, X[:4]).shape
     (64,)
@@ -113,7 +113,7 @@ def geodesic(embedder, X, *, times=7):
     >>> from skwass.geometry import geodesic
     >>> X, W = make_translated(60, grid_shape=(8, 8), random_state=0)
     >>> embedder = DeepWassersteinEmbedder(
-    ...     grid_shape=(8, 8), widths=(32,), n_pairs=500, random_state=0
+    ...     grid_shape=(8, 8), widths=(32,), n_pairs=200, random_state=0
     ... ).fit(X)
     >>> geodesic(embedder, X[:2], times=[0.25, 0.5]).shape
     (2, 64)

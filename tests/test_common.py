@@ -1,8 +1,12 @@
 """scikit-learn's own checks, and ours for collections, over every estimator."""
 
+import functools
+
+import numpy as np
 import pytest
 from collection_checks import COLLECTION_CHECKS, make_collections
 from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import GridSearchCV
 from sklearn.utils import get_tags
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
@@ -19,37 +23,40 @@ from skwass import (
     WormholeEmbedder,
 )
 
+SMALL = {
+    "n_components": 4,
+    "widths": (16,),
+    "n_pairs": 50,
+    "max_iter": 2,
+    "n_score_pairs": 50,
+}
 ESTIMATORS = [
-    DeepWassersteinEmbedder(max_iter=2, n_pairs=100),
-    DeepWassersteinEmbedder(
-        max_iter=2, n_pairs=100, reconstruction_weight=0, early_stopping=False
-    ),
-    DiffusionEMDEmbedder(),
+    DeepWassersteinEmbedder(**SMALL),
+    DiffusionEMDEmbedder(n_score_pairs=50),
     GaussianEmbedder(),
-    KuratowskiEmbedder(max_iter=2, n_pairs=100),
-    KuratowskiEmbedder(
-        max_iter=2,
-        n_pairs=100,
-        architecture="ode",
-        aggregation="l1",
-        n_nodes=3,
-        early_stopping=False,
-    ),
-    LinearOTEmbedder(),
-    LinearOTEmbedder(1, correction=True, reference="kmeans"),
+    KuratowskiEmbedder(**SMALL),
+    LinearOTEmbedder(n_score_pairs=50),
     SlicedWassersteinEmbedder(),
+    WassersteinMDS(3),
+    WassersteinMDS(2, metric="exact"),
+    WormholeEmbedder(**SMALL),
+]
+# The same with what changes the way that data take through them.
+VARIANTS = [
+    DeepWassersteinEmbedder(**SMALL, reconstruction_weight=0, early_stopping=False),
+    KuratowskiEmbedder(
+        **SMALL, architecture="ode", aggregation="l1", n_nodes=3, early_stopping=False
+    ),
+    LinearOTEmbedder(1, correction=True, reference="kmeans", n_score_pairs=50),
     SlicedWassersteinEmbedder(scale=True),
     WassersteinMDS(),
-    WassersteinMDS(2),
     WassersteinMDS(metric="exact"),
-    WassersteinMDS(2, metric="exact"),
-    WormholeEmbedder(max_iter=2, n_pairs=100),
     WormholeEmbedder(
-        max_iter=2, n_pairs=100, architecture="transformer", early_stopping=False
+        **SMALL, architecture="transformer", width=16, early_stopping=False
     ),
 ]
 # Estimators of point clouds.
-_SMALL = WormholeEmbedder(max_iter=2, n_pairs=100, random_state=0)
+_WORMHOLE = WormholeEmbedder(**SMALL, n_frequencies=32, width=16, random_state=0)
 COLLECTORS = [
     DiffusionEMDEmbedder(n_nodes=20, random_state=0),
     GaussianEmbedder(),
@@ -59,10 +66,10 @@ COLLECTORS = [
     SlicedWassersteinEmbedder(scale=True, random_state=0),
     WassersteinMDS(metric="exact"),
     WassersteinMDS(3, metric="exact"),
-    _SMALL,
-    clone(_SMALL).set_params(architecture="transformer"),
-    clone(_SMALL).set_params(architecture="inducing", exact_mean=False),
-    clone(_SMALL).set_params(
+    _WORMHOLE,
+    clone(_WORMHOLE).set_params(architecture="transformer"),
+    clone(_WORMHOLE).set_params(architecture="inducing", exact_mean=False),
+    clone(_WORMHOLE).set_params(
         ground_truth="gromov", reconstruction_weight=0.1, n_points=9
     ),
 ]
@@ -95,8 +102,49 @@ def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
+@pytest.mark.slow
+@parametrize_with_checks(VARIANTS, expected_failed_checks=expected_failures)
+@pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
+def test_scikit_learn_checks_of_variants(estimator, check):
+    check(estimator)
+
+
+# Beside other tests that start processes, which are then few and shared.
+@pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
+def test_grid_search_in_processes(estimator, labelled_digits):
+    X, W = labelled_digits
+    data = W if get_tags(estimator).input_tags.pairwise else X
+    has_components = getattr(estimator, "n_components", None) is not None
+    name = "n_components" if has_components else "n_score_pairs"
+    search = GridSearchCV(
+        clone(estimator), {name: [5, 9]}, cv=2, n_jobs=2, error_score="raise"
+    ).fit(data)
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+
+
+@functools.cache
+def fitted(number, kind):
+    """Return an estimator that checks must not modify, its data, and unseen ones."""
+    X, X_new = (make_collections(seed)[kind] for seed in range(2))
+    return clone(COLLECTORS[number]).fit(X), X, X_new
+
+
+def _cases():
+    """Yield all estimators on all kinds. The rest of the product is slow: by default
+    each estimator runs on one kind, and a cheap and a trained one on others.
+    """
+    for number, estimator in enumerate(COLLECTORS):
+        for kind in make_collections():
+            is_fast = (
+                kind == "weighted"
+                or isinstance(estimator, GaussianEmbedder)
+                or (estimator is _WORMHOLE and kind == "list")
+            )
+            marks = [] if is_fast else [pytest.mark.slow]
+            yield pytest.param(number, kind, marks=marks, id=f"{estimator}-{kind}")
+
+
 @pytest.mark.parametrize("check", COLLECTION_CHECKS, ids=lambda check: check.__name__)
-@pytest.mark.parametrize("kind", make_collections())
-@pytest.mark.parametrize("estimator", COLLECTORS, ids=str)
-def test_collection_checks(estimator, kind, check):
-    check(estimator, make_collections()[kind])
+@pytest.mark.parametrize(("number", "kind"), list(_cases()))
+def test_collection_checks(number, kind, check):
+    check(*fitted(number, kind))

@@ -15,7 +15,7 @@ from skwass.ot import pairwise_wasserstein
 def histograms():
     X, _ = make_translated(80, grid_shape=(8, 8), random_state=0)
     embedder = DeepWassersteinEmbedder(
-        grid_shape=(8, 8), widths=(64,), n_pairs=2_000, random_state=0
+        grid_shape=(8, 8), widths=(64,), n_pairs=200, max_iter=5, random_state=0
     )
     return embedder.fit(X), X
 
@@ -28,8 +28,9 @@ def clouds():
         widths=(32,),
         n_frequencies=32,
         reconstruction_weight=1.0,
-        n_pairs=1_500,
+        n_pairs=1_000,
         max_iter=30,
+        gradient_weight=0.0,
         random_state=0,
     )
     return embedder.fit(X), X

@@ -188,7 +188,7 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
     >>> from skwass.datasets import make_translated
     >>> X, W = make_translated(60, grid_shape=(8, 8), random_state=0)
     >>> embedder = DeepWassersteinEmbedder(
-    ...     grid_shape=(8, 8), widths=(64,), n_pairs=1_000, random_state=0
+    ...     grid_shape=(8, 8), widths=(64,), n_pairs=500, random_state=0
     ... ).fit(X)
     >>> embedder.transform(X).shape
     (60, 50)

@@ -131,7 +131,7 @@ class LinearOTEmbedder(ScaledEmbedder):
     --------
     >>> from skwass import LinearOTEmbedder
     >>> from skwass.datasets import make_gaussian_clouds
-    >>> clouds, W = make_gaussian_clouds(40, random_state=0)
+    >>> clouds, W = make_gaussian_clouds(40, n_points=30, random_state=0)
     >>> embedder = LinearOTEmbedder(n_reference=32, random_state=0).fit(clouds)
     >>> embedder.transform(clouds).shape
     (40, 66)

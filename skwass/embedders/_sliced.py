@@ -93,7 +93,7 @@ class SlicedWassersteinEmbedder(ScaledEmbedder):
     --------
     >>> from skwass import SlicedWassersteinEmbedder
     >>> from skwass.datasets import make_gaussian_clouds
-    >>> clouds, W = make_gaussian_clouds(40, random_state=0)
+    >>> clouds, W = make_gaussian_clouds(40, n_points=30, random_state=0)
     >>> embedder = SlicedWassersteinEmbedder(scale=True, random_state=0).fit(clouds)
     >>> embedder.transform(clouds).shape
     (40, 2050)

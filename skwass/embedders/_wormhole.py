@@ -218,12 +218,12 @@ class WormholeEmbedder(CloudEmbedder):
     --------
     >>> from skwass import WormholeEmbedder
     >>> from skwass.datasets import make_gaussian_clouds
-    >>> clouds, W = make_gaussian_clouds(80, random_state=0)
+    >>> clouds, W = make_gaussian_clouds(40, random_state=0)
     >>> embedder = WormholeEmbedder(
-    ...     widths=(64,), n_frequencies=64, n_pairs=1_000, random_state=0
+    ...     widths=(64,), n_frequencies=64, n_pairs=300, random_state=0
     ... ).fit(clouds)
     >>> embedder.transform(clouds).shape
-    (80, 64)
+    (40, 64)
     >>> embedder.score(clouds) > 0.95
     True
     """

@@ -222,9 +222,12 @@ class _Schedule:
         self.step += 1
         if self.deadline is not None:
             now = _clock.now()
-            spent = (now - self.start) / max(self.deadline - self.start, 1e-9)
-            self.is_over = spent >= 1
-            progress = max(progress, min(spent, 1.0))
+            self.is_over = now >= self.deadline
+            if self.is_over:
+                progress = 1.0
+            else:
+                spent = (now - self.start) / (self.deadline - self.start)
+                progress = max(progress, spent)
         self.progress = progress
         return progress
 

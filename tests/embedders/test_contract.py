@@ -1,7 +1,6 @@
 """The promises that every trained embedder makes to a scikit-learn user."""
 
 import pickle
-import time
 from functools import partial
 
 import joblib
@@ -9,19 +8,19 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
-from conftest import make_small
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.exceptions import NotFittedError
 from sklearn.model_selection import GridSearchCV
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
+from toys import LEARNING, make_small
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
 from skwass.embedders import _trained
 from skwass.embedders._reporting import FitReporter
-from skwass.nn.siamese import ValidationScore
-from skwass.ot import ExactWasserstein, pairwise_wasserstein
+from skwass.nn.siamese import PairObjective, ValidationScore
+from skwass.ot import ExactWasserstein
 
 # The embedders to hold to it, and what makes them small.
 EMBEDDERS = {
@@ -54,7 +53,7 @@ def small(request):
 @pytest.fixture(scope="module")
 def fitted(small, digits):
     """Return an embedder that nobody may change."""
-    return small(n_pairs=4_000, max_iter=20).fit(digits[0])
+    return small().fit(digits[0])
 
 
 def test_same_seed_same_bytes(small, digits):
@@ -95,13 +94,14 @@ def test_pairwise_distances_are_those_of_the_embedding(fitted, digits):
     np.testing.assert_allclose(rectangle, W[:7].astype(float) ** 2, atol=1e-4)
 
 
-def test_score_is_r2_of_W(fitted, digits):
+def test_score_is_r2_of_W(fitted, digits, test_distances):
     fitted = pickle.loads(pickle.dumps(fitted)).set_params(n_score_pairs=10**6)
-    true = pairwise_wasserstein(digits[1], grid_shape=(8, 8))
-    i, j = np.triu_indices(len(true), k=1)
-    error = true[i, j] - fitted.pairwise_distances(digits[1])[i, j]
-    expected = 1 - np.mean(error**2) / true[i, j].var()
-    assert fitted.score(digits[1]) == pytest.approx(expected, abs=1e-4)
+    X = digits[1][:40]
+    i, j = np.triu_indices(40, k=1)
+    true = test_distances[i, j]
+    error = true - fitted.pairwise_distances(X)[i, j]
+    expected = 1 - np.mean(error**2) / true.var()
+    assert fitted.score(X) == pytest.approx(expected, abs=1e-4)
     with pytest.raises(ValueError, match="n_samples=1"):
         fitted.score(digits[1][:1])
     with pytest.raises(ValueError, match="n_score_pairs=1,"):
@@ -151,13 +151,12 @@ def test_grid_search_with_memory_labels_once_a_fold(small, digits, tmp_path):
         }
 
     name = pipeline.steps[0][0]
-    grid = {f"{name}__n_components": [4, 16], f"{name}__widths": [(8,), (16,)]}
-    pipeline.set_params(**{f"{name}__max_iter": 2})
+    grid = {f"{name}__n_components": [4, 16]}
     search = GridSearchCV(
         pipeline, grid, cv=2, scoring=score, refit="accuracy", error_score="raise"
     ).fit(X, y)
     solves = np.array([search.cv_results_[f"split{k}_test_n_solves"] for k in (0, 1)])
-    assert (solves[:, 0] == 1_500 + 45).all()
+    assert (solves[:, 0] == 100 + 10).all()
     assert (solves[:, 1:] == 0).all()
 
 
@@ -165,12 +164,6 @@ def test_memory_that_will_not_be_found_again(small, digits, tmp_path):
     embedder = small(memory=str(tmp_path), random_state=None, max_iter=1)
     with pytest.warns(UserWarning, match="Set an integer random_state"):
         embedder.fit(digits[0])
-
-
-def test_grid_search_in_processes(small, digits):
-    search = GridSearchCV(small(max_iter=1), {"n_components": [2, 4]}, cv=2, n_jobs=2)
-    search.fit(digits[0])
-    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
 
 
 def test_best_weights_are_kept(small, digits, monkeypatch):
@@ -284,14 +277,15 @@ def test_a_default_dtype_of_torch_changes_nothing(small, digits):
 
 
 def test_early_stopping_stops(small, digits):
-    embedder = small(max_iter=60, n_iter_no_change=1, tol=0.5).fit(digits[0])
+    embedder = small(max_iter=10, n_iter_no_change=1, tol=0.5).fit(digits[0])
     assert embedder.stopped_by_ == "early_stopping"
-    assert embedder.n_iter_ < 60
+    assert embedder.n_iter_ < 10
 
 
 def test_warm_start_goes_on(small, digits):
     # Without slopes, whose weight starts anew with each schedule.
-    embedder = small(warm_start=True, max_iter=4, gradient_weight=0.0).fit(digits[0])
+    parameters = {**LEARNING, "n_pairs": 800, "max_iter": 4}
+    embedder = small(**parameters, warm_start=True).fit(digits[0])
     first = embedder.loss_curve_[-1]
     embedder.fit(digits[0])
     assert embedder.n_iter_ == 8
@@ -304,25 +298,29 @@ def test_warm_start_goes_on(small, digits):
 
 
 def test_partial_fit_learns_batch_by_batch(small, digits):
-    embedder = small()
-    for _ in range(6):
-        embedder.partial_fit(digits[0][:100]).partial_fit(digits[0][100:])
-    assert embedder.n_iter_ == 12
+    halves = digits[0][:100], digits[0][100:]
+    parameters = {"n_pairs": 300, "batch_size": 64, "learning_rate": 1e-2}
+    embedder, again = small(**parameters), small(**parameters)
+    for k in range(6):
+        embedder.partial_fit(halves[k % 2])
+        if k < 3:  # a pickle goes on from the same place
+            again = pickle.loads(pickle.dumps(again)).partial_fit(halves[k % 2])
+            Z = embedder.transform(digits[1])
+            assert again.transform(digits[1]).tobytes() == Z.tobytes()
+    assert embedder.n_iter_ == 6
     assert embedder.loss_curve_[-1] < 0.4 * embedder.loss_curve_[0]
-    again = small()
-    for _ in range(6):
-        again.partial_fit(digits[0][:100])
-        again = pickle.loads(pickle.dumps(again)).partial_fit(digits[0][100:])
-    Z = embedder.transform(digits[1])
-    assert again.transform(digits[1]).tobytes() == Z.tobytes()
 
 
-def test_max_time_ends_the_fit(small, digits):
-    start = time.monotonic()
-    embedder = small(max_iter=10**6, max_time=2.0, n_iter_no_change=10**6)
+def test_max_time_ends_the_fit(small, digits, clock):
+    """Of two minutes 75 s go to labels, which come in one chunk; steps of a second
+    fill what is left.
+    """
+    clock.charge(75 / 110, ExactWasserstein, "_solve")
+    clock.charge(1.0, PairObjective, "__call__")
+    embedder = small(max_iter=10**6, max_time=120.0, n_iter_no_change=10**6)
     embedder.fit(digits[0])
     assert embedder.stopped_by_ == "max_time"
-    assert 1 < time.monotonic() - start < 20
+    assert 120 <= clock.now() < 122
     assert embedder.score(digits[1]) > 0.5
 
 
@@ -382,16 +380,11 @@ def test_bad_device(device, message, small, digits, monkeypatch):
         small(device=device).fit(digits[0])
 
 
-def test_a_fit_on_the_cpu_makes_no_cuda_context(fitted):
-    assert fitted.device == "cpu"
-    assert not torch.cuda.is_initialized()
+def test_a_fit_on_the_cpu_makes_no_cuda_context(small, digits, monkeypatch):
+    def refuse():
+        raise AssertionError("CUDA was asked for")
 
-
-@pytest.mark.gpu
-def test_gpu_and_cpu_agree(small, digits):
-    on_gpu = small(device="cuda").fit(digits[0])
-    on_cpu = small().fit(digits[0])
-    again = pickle.loads(pickle.dumps(on_gpu)).set_params(device="cpu")
-    Z = on_gpu.transform(digits[1])
-    np.testing.assert_allclose(again.transform(digits[1]), Z, atol=1e-4)
-    assert on_gpu.score(digits[1]) == pytest.approx(on_cpu.score(digits[1]), abs=0.05)
+    monkeypatch.setattr(torch.cuda, "_lazy_init", refuse)
+    embedder = small().fit(digits[0])
+    assert embedder.device == "cpu"
+    embedder.transform(digits[1])

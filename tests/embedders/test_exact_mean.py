@@ -4,7 +4,7 @@ from functools import partial
 
 import numpy as np
 import pytest
-from conftest import make_small
+from toys import LEARNING, make_small
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
 from skwass.ot import ExactWasserstein, SinkhornDivergence
@@ -57,7 +57,8 @@ def test_without_it_translates_are_somewhere_else(digits):
 
 def test_decoded_images_move_with_the_mean(digits):
     small = partial(make_small, DeepWassersteinEmbedder, grid_shape=(14, 14))
-    embedder = small(reconstruction_weight=0.02).fit(on_larger_grid(digits[0]))
+    embedder = small(reconstruction_weight=0.02, **LEARNING)
+    embedder.fit(on_larger_grid(digits[0]))
     Z = embedder.transform(on_larger_grid(digits[1]))
     for shift in ([1, 0], [0, -1], [0.5, 0]):
         change = np.concatenate([np.zeros(Z.shape[1] - 2), shift]).astype(np.float32)
@@ -106,8 +107,8 @@ def test_means_that_cannot_be_exact(embedder, parameters, match, digits):
 
 
 def test_given_distances_below_those_of_means_turn_it_off(digits, small):
-    W = np.ones((200, 200)) - np.eye(200)
-    embedder = small(max_iter=1).fit(digits[0], distances=1e-3 * W)
+    W = np.ones((40, 40)) - np.eye(40)
+    embedder = small(max_iter=1).fit(digits[0][:40], distances=1e-3 * W)
     assert embedder.module_.n_exact == 0
     assert embedder.module_.settings["architecture"] == "mlp"
 

@@ -18,6 +18,7 @@ from skwass.ot import ExactWasserstein
     [
         {},
         {"architecture": "conv", "widths": (4, 16)},
+        {"architecture": "paper", "widths": None},
         {"grid_shape": None, "support": grid_support((8, 8))},
         {"ground_truth": ExactWasserstein(p=1), "reconstruction_weight": 0},
     ],

@@ -3,10 +3,10 @@
 import numpy as np
 import ot
 import pytest
-from conftest import clouds_of
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
 from sklearn.base import clone
+from toys import clouds_of
 
 from skwass import LinearOTEmbedder
 from skwass.embedders._reference import make_reference

@@ -2,6 +2,7 @@
 
 import pytest
 from sklearn.callback import ProgressBar, ScoringMonitor
+from toys import LEARNING
 
 from skwass.ot._engine import CHUNK_SIZE
 
@@ -28,7 +29,7 @@ class _StopAtThird:
 
 def test_callbacks_see_labels_and_epochs_and_may_stop(small, digits):
     callback = _StopAtThird()
-    embedder = small().set_callbacks(callback).fit(digits[0])
+    embedder = small(max_iter=5).set_callbacks(callback).fit(digits[0])
     assert embedder.n_iter_ == 3
     assert embedder.stopped_by_ == "callback"
     assert callback.ended.count("chunk") == -(-embedder.n_pairs_ // CHUNK_SIZE)
@@ -38,7 +39,8 @@ def test_callbacks_see_labels_and_epochs_and_may_stop(small, digits):
 def test_callbacks_of_scikit_learn(small, digits, capsys):
     scoring = {"score": lambda embedder, X, y: embedder.score(X)}
     monitor = ScoringMonitor(scoring=scoring)
-    embedder = small(max_iter=3, n_score_pairs=50, early_stopping=False)
+    parameters = {**LEARNING, "max_iter": 3, "n_score_pairs": 50}
+    embedder = small(early_stopping=False, **parameters)
     # The monitor of scikit-learn 1.9 scores only where there is a y.
     embedder.set_callbacks(ProgressBar(), monitor).fit(digits[0], digits[2])
     assert type(embedder).__name__ in capsys.readouterr().out

@@ -2,10 +2,14 @@
 
 import numpy as np
 import pytest
-from conftest import make_small
+import torch
+from toys import make_small
 
 from skwass import DeepWassersteinEmbedder, WormholeEmbedder
 from skwass.embedders import _labelling, _rounds
+from skwass.embedders._rounds import train_in_rounds
+from skwass.nn.siamese import PairObjective
+from skwass.nn.train import TrainingResult
 
 
 @pytest.fixture
@@ -17,59 +21,93 @@ def few(monkeypatch):
 @pytest.fixture
 def plain(few):
     def fit(X, **parameters):
-        common = {"n_pairs": "auto", "max_iter": 5, "reconstruction_weight": 0.0}
+        common = {
+            "n_pairs": "auto",
+            "max_iter": 5,
+            "batch_size": 64,
+            "reconstruction_weight": 0,
+            "gradient_weight": 0,
+        }
         return make_small(DeepWassersteinEmbedder, **{**common, **parameters}).fit(X)
 
     return fit
 
 
+@pytest.fixture
+def images(digits):
+    """Return so few that rounds soon come to the last pair: 72 are for training."""
+    return digits[0][:80]
+
+
+N_TRAINING, N_VALIDATION = 72 * 71 // 2, 8 * 7 // 2
+
+
 def n_training(embedder):
-    n_validation = 20 * 19 // 2
-    return embedder.n_pairs_ - n_validation
+    return embedder.n_pairs_ - N_VALIDATION
 
 
-def test_it_labels_more_while_that_brings_much(plain, digits, monkeypatch):
+def test_it_labels_more_while_that_brings_much(plain, images, digits, monkeypatch):
     monkeypatch.setattr(_rounds, "LEAST_GAIN", -1.0)  # to the last pair
-    everything = plain(digits[0])
-    assert n_training(everything) == 180 * 179 // 2
+    everything = plain(images)
+    assert n_training(everything) == N_TRAINING
     assert everything.n_solves_ == everything.n_pairs_
-    n_rounds = 1 + int(np.ceil(np.log2(180 * 179 / 2 / 200)))
+    n_rounds = 1 + int(np.ceil(np.log2(N_TRAINING / 200)))
     assert everything.n_iter_ == 5 * n_rounds == len(everything.validation_scores_)
     monkeypatch.setattr(_rounds, "LEAST_GAIN", 1.0)  # nothing is enough
-    once = plain(digits[0])
+    once = plain(images)
     assert n_training(once) == 400
     monkeypatch.setattr(_rounds, "LEAST_GAIN", 0.2)
-    some = plain(digits[0])
+    some = plain(images)
     assert 400 <= n_training(some) <= n_training(everything)
     assert everything.score(digits[1]) > once.score(digits[1])
 
 
-def test_the_weights_of_the_best_round_are_kept(plain, digits):
-    embedder = plain(digits[0], max_iter=1, learning_rate=3e-2)
-    held_out = embedder.validation_scores_
-    assert len(held_out) == embedder.n_iter_
-    again = plain(digits[0], max_iter=1, learning_rate=3e-2)
-    assert (
-        again.transform(digits[1]).tobytes() == embedder.transform(digits[1]).tobytes()
-    )
+@pytest.mark.parametrize(("score", "is_kept"), [(0.6, True), (0.4, False)])
+def test_a_round_that_made_it_worse_is_undone(score, is_kept, monkeypatch):
+    """Its labels stay."""
+    monkeypatch.setattr(_rounds, "_label_more", lambda *args: "more labels")
+    module, first = torch.nn.Linear(2, 1), TrainingResult([1.0], [0.5], "max_iter")
+    before = [weights.clone() for weights in module.state_dict().values()]
+
+    def fit_round(labelled):
+        assert labelled == "more labels"
+        for weights in module.parameters():
+            torch.nn.init.constant_(weights, 7.0)
+        return TrainingResult([0.9], [score], "callback")
+
+    labels = None, None, "labels", None, None, None
+    labelled, result = train_in_rounds(module, first, fit_round, *labels)
+    assert labelled == "more labels"
+    assert result == ([1.0, 0.9], [0.5, score], "callback")
+    for weights, old in zip(module.state_dict().values(), before, strict=True):
+        assert torch.equal(weights, torch.full_like(old, 7.0) if is_kept else old)
 
 
-def test_maps_come_once(plain, digits):
-    embedder = plain(digits[0], n_maps=100)
-    assert embedder.n_solves_ == embedder.n_pairs_ + 100 + 300
+def test_the_same_seed_gives_the_same_rounds(plain, images):
+    one, other = (plain(images, max_iter=1, learning_rate=3e-2) for _ in range(2))
+    assert one.validation_scores_ == other.validation_scores_
+    assert one.transform(images).tobytes() == other.transform(images).tobytes()
 
 
-def test_no_label_is_solved_twice_with_memory(plain, digits, tmp_path):
-    first = plain(digits[0], memory=str(tmp_path))
-    again = plain(digits[0], memory=str(tmp_path))
+def test_maps_come_once(plain, images):
+    embedder = plain(images, n_maps=50)
+    assert embedder.n_solves_ == embedder.n_pairs_ + 50 + 3 * 50
+
+
+def test_no_label_is_solved_twice_with_memory(plain, images, tmp_path):
+    first = plain(images, memory=str(tmp_path))
+    again = plain(images, memory=str(tmp_path))
     assert first.n_solves_ == first.n_pairs_ == again.n_pairs_
     assert again.n_solves_ == 0
 
 
-def test_time_ends_rounds(plain, digits, monkeypatch):
+def test_time_ends_rounds(plain, images, monkeypatch, clock):
+    """Training takes a second a step; the second round is cut off."""
     monkeypatch.setattr(_rounds, "LEAST_GAIN", -1.0)
-    embedder = plain(digits[0], max_time=2.0, max_iter=200, n_iter_no_change=1000)
-    assert n_training(embedder) < 180 * 179 // 2
+    clock.charge(1.0, PairObjective, "__call__")
+    embedder = plain(images, max_time=50.0)
+    assert embedder.n_iter_ > 5
+    assert n_training(embedder) == 400
     assert embedder.stopped_by_ == "max_time"
 
 
@@ -82,14 +120,14 @@ def test_what_rounds_need(digits):
         make_small(WormholeEmbedder, n_pairs="auto", labels="in_batch").fit(digits[0])
 
 
-def test_learned_layers_get_single_pairs(few, digits):
+def test_learned_layers_get_single_pairs(few, images):
     embedder = make_small(
         WormholeEmbedder, n_pairs="auto", architecture="inducing", max_iter=1
-    ).fit(digits[0])
+    ).fit(images)
     assert n_training(embedder) >= 400
 
 
-def test_given_distances_are_all_there_is(plain, digits):
-    W = np.ones((200, 200)) - np.eye(200)
+def test_given_distances_are_all_there_is(images):
+    W = np.ones((80, 80)) - np.eye(80)
     embedder = make_small(DeepWassersteinEmbedder, n_pairs="auto", max_iter=1)
-    assert embedder.fit(digits[0], distances=W).n_iter_ == 1
+    assert embedder.fit(images, distances=W).n_iter_ == 1

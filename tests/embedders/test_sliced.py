@@ -3,9 +3,9 @@
 import numpy as np
 import ot
 import pytest
-from conftest import clouds_of
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
+from toys import clouds_of
 
 from skwass import SlicedWassersteinEmbedder
 from skwass.measures import as_measures

@@ -35,8 +35,8 @@ def small(**parameters):
         "widths": (32,),
         "n_frequencies": 32,
         "width": 16,
-        "n_pairs": 400,
-        "max_iter": 5,
+        "n_pairs": 200,
+        "max_iter": 2,
         "learning_rate": 3e-3,
         "random_state": 0,
     }
@@ -125,7 +125,16 @@ def test_when_the_mean_is_exact(parameters, is_exact, clouds):
     assert np.allclose(columns, means - means[0], atol=1e-5) == is_exact
 
 
-def test_it_learns():
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        "slices",
+        "deepsets",
+        pytest.param("transformer", marks=pytest.mark.slow),
+        pytest.param("inducing", marks=pytest.mark.slow),
+    ],
+)
+def test_it_learns(architecture):
     """R2 of W on unseen clouds, far above that of their means alone."""
     clouds, _ = make_gaussian_clouds(150, n_points=30, random_state=0)
     train, test = clouds[:110], clouds[110:]
@@ -134,12 +143,15 @@ def test_it_learns():
     means = np.stack([x.mean(axis=0) for x in test])
     gaps = np.linalg.norm(means[:, None] - means, axis=2)
     baseline = np.mean((W - gaps)[upper] ** 2)
-    for architecture in ("slices", "deepsets", "transformer", "inducing"):
-        embedder = small(
-            architecture=architecture, n_pairs=2_000, max_iter=15, block_size=10
-        ).fit(train)
-        error = np.mean((W - embedder.pairwise_distances(test))[upper] ** 2)
-        assert error < 0.1 * baseline, architecture
+    embedder = small(
+        architecture=architecture,
+        n_pairs=1_500,
+        max_iter=12,
+        block_size=10,
+        gradient_weight=0.0,
+    ).fit(train)
+    error = np.mean((W - embedder.pairwise_distances(test))[upper] ** 2)
+    assert error < 0.1 * baseline
 
 
 def test_images_are_clouds_of_pixels(digits):
@@ -173,22 +185,36 @@ def test_isometries_do_not_move_gromov_embeddings(clouds):
     assert np.corrcoef(found, W[upper])[0, 1] > 0.8
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("labels", ["pairs", "blocks", "in_batch"])
+def test_labels_of_every_kind_teach(labels, clouds):
+    truth = SinkhornDivergence(reg=0.1)
+    embedder = small(
+        labels=labels, block_size=8, ground_truth=truth, n_pairs=400, max_iter=6
+    ).fit(clouds)
+    assert embedder.validation_scores_[-1] > 0
+
+
 @pytest.mark.parametrize("labels", ["pairs", "blocks", "in_batch"])
 def test_labels_of_every_kind(labels, clouds):
     truth = SinkhornDivergence(reg=0.1)
-    embedder = small(labels=labels, block_size=8, ground_truth=truth, max_iter=6)
-    Z = embedder.fit(clouds).transform(clouds)
+    settings = {
+        "labels": labels,
+        "block_size": 8,
+        "ground_truth": truth,
+        "max_iter": 3,
+    }
+    embedder = small(**settings).fit(clouds)
+    Z = embedder.transform(clouds)
     n_validation = 15  # all pairs of six measures
-    steps = -(-400 // 28)
+    steps = -(-200 // 28)
     expected = {
-        "pairs": 400 + n_validation,
-        "blocks": 400 + n_validation,
-        "in_batch": N_SCALE_PAIRS + n_validation + 6 * steps * 28,
+        "pairs": 200 + n_validation,
+        "blocks": 200 + n_validation,
+        "in_batch": N_SCALE_PAIRS + n_validation + 3 * steps * 28,
     }
     assert embedder.n_solves_ == embedder.n_pairs_ == expected[labels]
-    assert embedder.validation_scores_[-1] > 0
-    again = small(labels=labels, block_size=8, ground_truth=truth, max_iter=6)
-    assert again.fit(clouds).transform(clouds).tobytes() == Z.tobytes()
+    assert small(**settings).fit(clouds).transform(clouds).tobytes() == Z.tobytes()
 
 
 def test_labels_in_the_batch_are_those_of_the_ground_truth(clouds, monkeypatch):
@@ -239,10 +265,15 @@ def test_blocks_share_measures_and_no_pair(n_pairs):
     assert (np.diff(groups) != 0).sum() == len(np.unique(groups)) - 1
 
 
+@pytest.mark.slow
 def test_decoded_clouds_are_near():
     clouds, _ = make_gaussian_clouds(80, n_points=30, random_state=0)
     embedder = small(
-        reconstruction_weight=1.0, n_points=30, n_pairs=1_500, max_iter=40
+        reconstruction_weight=1.0,
+        n_points=30,
+        n_pairs=1_000,
+        max_iter=40,
+        gradient_weight=0.0,
     ).fit(clouds)
     Z = embedder.transform(clouds)
     made = embedder.inverse_transform(Z)
@@ -298,7 +329,7 @@ def test_many_dimensions_and_memory_maps(tmp_path):
     np.save(tmp_path / "X.npy", X.astype(np.float32))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
     for parameters in ({}, {"architecture": "transformer"}):
-        embedder = small(n_pairs=1_500, max_iter=15, **parameters).fit(mapped)
+        embedder = small(n_pairs=600, max_iter=12, **parameters).fit(mapped)
         measures = embedder._as_measures(mapped)
         assert all(np.shares_memory(x, mapped) for x in measures.points)
         Z = embedder.transform(list(X.astype(np.float32)))
@@ -389,6 +420,7 @@ def test_scales_come_from_all_over_the_data():
 
 
 def test_the_mean_is_not_exact_where_labels_are_below_it(clouds):
+    clouds = clouds[:20]
     W = pairwise_wasserstein(clouds, ground_truth=GromovWasserstein(init="product"))
     embedder = small(max_iter=1).fit(clouds, distances=W)
     assert embedder.module_.n_exact == 0

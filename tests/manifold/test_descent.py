@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from matrices import ZOO
 
-from skwass.manifold import nearest_edm
+from skwass.manifold import _descent, nearest_edm
 from skwass.manifold._descent import _descend, reduce_dimension
 from skwass.manifold._nearest_edm import squared_distances
 from skwass.manifold._placement import place
@@ -42,6 +42,14 @@ def test_single_points_leave_places_that_only_descent_would_keep():
     free, _ = reduce_dimension(points, D, 1, 1e-12, 2_000)
     stuck, free = (np.square(squared_distances(Z) - D).sum() for Z in (stuck, free))
     assert free < 0.999 * stuck
+
+
+@pytest.mark.parametrize(("n_rounds", "is_settled"), [(1, False), (50, True)])
+def test_points_that_still_move_have_not_converged(n_rounds, is_settled, monkeypatch):
+    monkeypatch.setattr(_descent, "MAX_ROUNDS", n_rounds)
+    D = ZOO["uniform"]
+    points = nearest_edm(D).embedding
+    assert reduce_dimension(points, D, 1, 1e-12, 2_000)[1] == is_settled
 
 
 def test_more_dimensions_are_better_down_to_the_optimum():

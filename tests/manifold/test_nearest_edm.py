@@ -184,7 +184,7 @@ def test_euclidean_input_is_its_own_answer(solver):
 
 
 def test_the_semidefinite_program_finds_euclidean_input_as_well_as_scs_can():
-    D = euclidean(30)
+    D = euclidean(12)
     with pytest.warns(ConvergenceWarning, match="sdp stopped"):
         result = nearest_edm(D, solver="sdp")
     np.testing.assert_allclose(result.matrix, D, atol=1e-6 * D.max())

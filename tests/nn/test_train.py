@@ -1,8 +1,6 @@
 """The training loop: what it keeps, when it stops, and its schedule."""
 
 import math
-import time
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -185,20 +183,20 @@ def test_loss_of_an_epoch_is_the_mean_over_its_batches():
     assert result.loss_curve == pytest.approx([expected])
 
 
-def test_a_past_deadline_leaves_one_step(rates):
-    _, result = run(deadline=time.monotonic() - 1)
+def test_a_past_deadline_leaves_one_step(rates, clock):
+    _, result = run(deadline=clock.now() - 1)
     assert (result.stopped_by, len(result.loss_curve)) == ("max_time", 1)
     assert len(rates) == 1
 
 
-def test_schedule_is_compressed_to_end_at_the_deadline(rates, monkeypatch):
-    now = [100.0]  # each step takes a second; 30 are asked, there is time for 11.5
-    clock = SimpleNamespace(monotonic=lambda: now[0])
-    monkeypatch.setattr("skwass.nn.train.time", clock)
+def test_schedule_is_compressed_to_end_at_the_deadline(rates, clock):
+    """Each step takes a second; 30 are asked, there is time for 11.5."""
 
     def slow_loss(model, batch, progress):
-        now[0] += 1
+        clock.seconds += 1
         return mean_square(model, batch, progress)
+
+    clock.seconds = 100.0
 
     _, result = run(loss=slow_loss, deadline=111.5)
     assert (result.stopped_by, len(result.loss_curve)) == ("max_time", 3)
@@ -206,7 +204,7 @@ def test_schedule_is_compressed_to_end_at_the_deadline(rates, monkeypatch):
         [0.1 * one_cycle(min(k / 11.5, 1)) for k in range(13)]
     )
     rates.clear()
-    _, result = run(loss=slow_loss, deadline=now[0] + 1e6)
+    _, result = run(loss=slow_loss, deadline=clock.now() + 1e6)
     assert result.stopped_by == "max_iter"
     assert rates == pytest.approx([0.1 * one_cycle(k / 30) for k in range(30)])
 

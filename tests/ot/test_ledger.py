@@ -6,7 +6,6 @@ import runpy
 import signal
 import subprocess
 import sys
-import time
 from contextlib import nullcontext
 
 import numpy as np
@@ -326,63 +325,91 @@ def test_a_ledger_counts_what_is_pending(out):
 
 
 SCRIPT = """
-import os, sys, time
+import itertools, os, signal, sys
 import numpy as np
 from sklearn.base import BaseEstimator
 from skwass.ot import pairwise_wasserstein
+from skwass.ot._ledger import Ledger
 
-class Slow(BaseEstimator):
+class Mortal(BaseEstimator):
+    last, calls = None, itertools.count(1)
+
     def __init__(self, metric, log):
         self.metric, self.log = metric, log
 
     def solve(self, mu, nu):
-        i, j = np.argmax(mu[0]), np.argmax(nu[0])
+        x, y = mu[0].item(), nu[0].item()
         file = os.open(self.log, os.O_APPEND | os.O_CREAT | os.O_WRONLY)
-        os.write(file, f"{mu[0].item():.0f} {nu[0].item():.0f}\\n".encode())
+        os.write(file, f"{x:.0f} {y:.0f}\\n".encode())
         os.close(file)
-        time.sleep(0.004)
-        return self.metric(mu[0].item(), nu[0].item(), "a"), True
+        if next(self.calls) == self.last:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return self.metric(x, y, "a"), True
 
-def main(out, log):
+def die_after(n_chunks):
+    record, notes = Ledger.record, itertools.count(1)
+
+    def noted(self, number, labels):
+        record(self, number, labels)
+        if next(notes) == n_chunks:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+    Ledger.record = noted
+
+def main(out, log, n_jobs):
     scale = 1 / 3
     metric = lambda x, y, name: scale * abs(x - y) * (name in {"a", "b", "c", "d"})
     return pairwise_wasserstein(
-        np.eye(33), ground_truth=Slow(metric, log), out=out, n_jobs=2, chunk_size=16
+        np.eye(33), ground_truth=Mortal(metric, log), out=out, n_jobs=n_jobs,
+        chunk_size=16,
     )
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    *files, n_jobs, last_solve, last_chunk = sys.argv[1:]
+    Mortal.last = int(last_solve)
+    die_after(int(last_chunk))
+    main(*files, int(n_jobs))
 """
 
 
-def test_two_kills_at_random_moments_lose_only_chunks_in_flight(tmp_path):
-    """By SIGKILL; its metric is a lambda, which each process defines anew."""
+def test_kills_lose_only_what_was_not_noted(tmp_path):
+    """By SIGKILL, alone and beside another worker.
+
+    The metric is a lambda, which each process defines anew.
+    """
     script, out, log = (tmp_path / name for name in ("run.py", "w.npy", "log"))
     script.write_text(SCRIPT)
-    log.touch()
-    seed = int(time.time())  # another moment each time
-    n_pairs, n_jobs, n_kills = 33 * 32 // 2, 2, 2
-    for share in np.random.default_rng(seed).uniform([0.0, 0.4], [0.4, 0.9]):
-        process = subprocess.Popen([sys.executable, script, out, log])
-        while started(log) < 1 + share * n_pairs:
-            assert process.poll() is None
-            time.sleep(0.002)
-        os.kill(process.pid, signal.SIGKILL)
-        assert process.wait() == -signal.SIGKILL
-        assert started(log) < n_pairs
+    plan = Triangle(33, 16)
+    sizes = np.array([len(plan.chunk(k)) for k in range(plan.n_chunks)])
+
+    def noted():
+        return np.fromfile(f"{out}.ledger", np.int32, offset=1024) != -1
+
+    def die(n_jobs, *, solve=-1, chunk=-1):
+        command = [sys.executable, script, out, log, n_jobs, solve, chunk]
+        run = subprocess.run([str(word) for word in command])
+        assert run.returncode == -signal.SIGKILL
+
+    # Alone, in the middle of a solve: all is noted but the chunk that it belongs to.
+    moment = int(np.random.default_rng(0).integers(20, 120))
+    die(1, solve=moment)
+    finished = np.cumsum(sizes)
+    assert sizes[noted()].sum() == finished[finished < moment].max()
+    # Beside another worker, in the middle of others' solves.
+    before = np.count_nonzero(noted())
+    die(2, chunk=5)
+    assert np.count_nonzero(noted()) == before + 5
+    begun, kept = count_lines(log), sizes[noted()].sum()
     main = runpy.run_path(script)["main"]
-    w = main(out, str(log))
+    w = main(out, str(log), 2)
     points = np.arange(33.0)
     expected = 1 / 3 * np.abs(np.subtract.outer(points, points))
     assert w.tobytes() == np.load(out).tobytes() == expected.tobytes()
-    assert len(set(log.read_text().splitlines())) == n_pairs
-    # In flight are a chunk of 16 pairs for each worker, and at most as many that are
-    # finished and wait for the main thread, which looks every 10 ms.
-    assert started(log) - n_pairs <= n_kills * 2 * n_jobs * 16, seed
-    n_lines = started(log)
-    assert_array_equal(main(str(out), str(log)), expected)
-    assert started(log) == n_lines
+    assert count_lines(log) - begun == sizes.sum() - kept
+    assert len(set(log.read_text().splitlines())) == sizes.sum()
+    assert_array_equal(main(str(out), str(log), 2), expected)
+    assert count_lines(log) - begun == sizes.sum() - kept
 
 
-def started(log):
-    return log.read_bytes().count(b"\n")
+def count_lines(path):
+    return path.read_bytes().count(b"\n")

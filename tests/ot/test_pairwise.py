@@ -1,6 +1,5 @@
 """Many pairs at a time: which are solved, in what order, and what is refused."""
 
-import time
 from itertools import combinations
 
 import numpy as np
@@ -94,7 +93,7 @@ def test_unit_is_that_of_the_bin_positions():
 @n_jobs_one_or_two
 @pytest.mark.parametrize(("seconds", "n_labels"), [(-1, CHUNK_SIZE), (3600, 435)])
 def test_a_deadline_keeps_the_first_labels_and_at_least_a_chunk(
-    n_jobs, seconds, n_labels
+    n_jobs, seconds, n_labels, clock
 ):
     diracs, calls = as_measures(DIRACS), []
     labels = label_pairs(
@@ -103,7 +102,7 @@ def test_a_deadline_keeps_the_first_labels_and_at_least_a_chunk(
         ALL_PAIRS,
         ExactWasserstein(),
         n_jobs=n_jobs,
-        deadline=time.monotonic() + seconds,
+        deadline=clock.now() + seconds,
         on_chunk=lambda: calls.append(1),
     )
     assert len(labels) == len(labels.converged) == n_labels
@@ -127,16 +126,17 @@ class OnlyNear:
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("n_jobs", [None, 2])
-def test_chunks_after_the_deadline_are_dropped_without_a_word(n_jobs):
+def test_chunks_after_the_deadline_are_dropped_without_a_word(n_jobs, clock):
     """Of many, some of which are finished by then; joblib would warn of them."""
     diracs = as_measures(DIRACS)
     pairs = np.repeat(ALL_PAIRS, 10, axis=0)
-    deadline = time.monotonic() + 0.05
-    settings = {"n_jobs": n_jobs, "deadline": deadline}
-    slow = lambda: time.sleep(0.02)  # noqa: E731
-    labels = label_pairs(diracs, diracs, pairs, OnlyNear(40), on_chunk=slow, **settings)
-    assert CHUNK_SIZE <= len(labels) < len(pairs)
-    assert len(labels) % CHUNK_SIZE == 0
+
+    def wait():
+        clock.seconds += 2
+
+    settings = {"n_jobs": n_jobs, "deadline": 5.0, "on_chunk": wait}
+    labels = label_pairs(diracs, diracs, pairs, OnlyNear(40), **settings)
+    assert len(labels) == 3 * CHUNK_SIZE < len(pairs)
     assert_array_equal(labels.w, np.ptp(pairs[: len(labels)], axis=1))
 
 

@@ -1,0 +1,73 @@
+"""What tests of all rooms share: small images, an embedder of them, and a clock."""
+
+import threading
+from functools import partial
+
+import pytest
+from sklearn.datasets import load_digits
+from toys import LEARNING, make_small
+
+from skwass import DeepWassersteinEmbedder
+from skwass.ot import pairwise_wasserstein
+
+
+@pytest.fixture(scope="session")
+def digits():
+    """Return 200 training and 100 test images of 8 x 8 pixels, and their classes."""
+    X, y = load_digits(return_X_y=True)
+    return X[:200], X[200:300], y[:200], y[200:300]
+
+
+@pytest.fixture(scope="session")
+def test_distances(digits):
+    return pairwise_wasserstein(digits[1], grid_shape=(8, 8))
+
+
+@pytest.fixture(scope="session")
+def labelled_digits(digits):
+    """Return 60 training images and W of all pairs: some of it is not Euclidean."""
+    X = digits[0][:60]
+    return X, pairwise_wasserstein(X, grid_shape=(8, 8))
+
+
+@pytest.fixture
+def small():
+    """Return a constructor of embedders that are small and fast."""
+    return partial(make_small, DeepWassersteinEmbedder)
+
+
+@pytest.fixture(scope="session")
+def fitted(digits):
+    """Return an embedder that has learned something; tests must not modify it."""
+    larger = {**LEARNING, "n_components": 50, "widths": (128,), "max_iter": 20}
+    return make_small(DeepWassersteinEmbedder, **larger).fit(digits[0])
+
+
+class Clock:
+    """Time that passes when a test says so."""
+
+    def __init__(self, monkeypatch):
+        self.seconds, self.lock = 0.0, threading.Lock()
+        self.monkeypatch = monkeypatch
+
+    def now(self):
+        return self.seconds
+
+    def charge(self, seconds, owner, name):
+        """Let each call of a function take this long."""
+        function = getattr(owner, name)
+
+        def charged(*args, **kwargs):
+            with self.lock:
+                self.seconds += seconds
+            return function(*args, **kwargs)
+
+        self.monkeypatch.setattr(owner, name, charged)
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    """Stop the clock that limits on time are read from; return what moves it."""
+    clock = Clock(monkeypatch)
+    monkeypatch.setattr("skwass._clock.now", clock.now)
+    return clock

@@ -1,0 +1,42 @@
+"""Toy measures, and embedders that fit them in a fraction of a second."""
+
+import numpy as np
+
+# Enough to learn something from 200 images; most tests do not need it. Without
+# derivatives, which take five times as long and have tests of their own.
+LEARNING = {
+    "n_pairs": 1_500,
+    "max_iter": 8,
+    "batch_size": 128,
+    "gradient_weight": 0.0,
+}
+
+
+def clouds_of(sizes, dim=2, seed=0):
+    """Return clouds of these sizes, of different means and spreads."""
+    rng = np.random.default_rng(seed)
+    return [
+        rng.uniform(0.5, 2) * rng.normal(size=(n, dim)) + rng.normal(size=dim)
+        for n in sizes
+    ]
+
+
+def make_small(embedder, **parameters):
+    """Return an embedder of images of 8 x 8 pixels that is small and fast."""
+    defaults = {
+        "grid_shape": (8, 8),
+        "widths": (64,),
+        "n_components": 16,
+        "n_pairs": 100,
+        "max_iter": 2,
+        "batch_size": 32,
+        "learning_rate": 3e-3,
+        "n_score_pairs": 200,
+        "random_state": 0,
+    }
+    return embedder(**{**defaults, **parameters})
+
+
+def relative_error(W, truth):
+    """Mean of |W - truth| over the mean of truth."""
+    return np.abs(W - truth).mean() / truth.mean()
