@@ -7,6 +7,7 @@ import torch
 from sklearn.utils.metaestimators import available_if
 
 from ..measures import Histograms
+from ..nn.devices import inference
 from ..nn.initialization import build
 from ..nn.ragged import padded_share
 from ..nn.wormhole import CloudData, wormhole_network
@@ -56,7 +57,7 @@ class CloudEmbedder(TrainedEmbedder):
         device = self._device()
         self.module_.to(device)
         parts = []
-        with torch.inference_mode():
+        with inference(device):
             for clouds in chunks(measures):
                 parts.append(self.module_(clouds, device).cpu())
         return torch.cat(parts).numpy()

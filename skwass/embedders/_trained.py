@@ -14,7 +14,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from .. import _clock
-from ..nn.devices import resolve_device
+from ..nn.devices import inference, resolve_device
 from ..nn.inputs import CHUNK_ROWS
 from ..nn.siamese import PairObjective, ValidationScore
 from ..nn.train import (
@@ -364,7 +364,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         """Map rows chunk by chunk on the device: [n, n_in] -> float32 [n, n_out]."""
         device = self._device()
         self.module_.to(device)
-        with torch.inference_mode():
+        with inference(device):
             chunks = [
                 function(to_tensor(rows[k : k + CHUNK_ROWS], device)).cpu()
                 for k in range(0, len(rows), CHUNK_ROWS)

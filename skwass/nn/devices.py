@@ -1,8 +1,57 @@
 """Where tensors live."""
 
+import threading
 import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
+from typing import Any
 
 import torch
+
+
+@contextmanager
+def inference(device: torch.device) -> Iterator[None]:
+    """Keep no gradients, and compute convolutions in float32 on a GPU too.
+
+    cuDNN rounds to TF32 by default, which has three digits: an embedding would depend
+    on its batch from the fourth digit on.
+    """
+    is_cuda = device.type == "cuda"
+    with torch.inference_mode(), _Float32Convolutions() if is_cuda else nullcontext():
+        yield
+
+
+class _Float32Convolutions:
+    """While anyone is inside, in any thread, cuDNN does not round; then as before."""
+
+    _lock = threading.Lock()
+    _n_inside = 0
+    _before: Any = None
+
+    def __enter__(self) -> None:
+        cls = type(self)
+        with cls._lock:
+            if cls._n_inside == 0:
+                owner, name, unrounded = self._setting()
+                cls._before = getattr(owner, name)
+                setattr(owner, name, unrounded)
+            cls._n_inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        cls = type(self)
+        with cls._lock:
+            cls._n_inside -= 1
+            if cls._n_inside == 0:
+                owner, name, _ = self._setting()
+                setattr(owner, name, cls._before)
+
+    @staticmethod
+    def _setting() -> tuple[Any, str, Any]:
+        """Return where torch keeps it, under which name, and what turns it off."""
+        cudnn: Any = torch.backends.cudnn
+        if hasattr(cudnn, "conv"):  # since torch 2.9, which refuses to mix the two
+            return cudnn.conv, "fp32_precision", "ieee"
+        return cudnn, "allow_tf32", False
 
 
 def resolve_device(device: str, *, for_training: bool) -> torch.device:

@@ -11,6 +11,7 @@ from typing import Any, Protocol
 import torch
 from torch import Tensor, nn
 
+from .devices import inference
 from .inputs import CHUNK_ROWS
 from .losses import distance_regression, kl_reconstruction, sqrt_sparsity
 from .mlp import MovedDecoder
@@ -82,7 +83,7 @@ class Siamese(nn.Module):
     def decode(self, z: Tensor) -> Tensor:
         """Decode embeddings in units of `scale`: [B, k] -> log-masses [B, n_bins]."""
         if not isinstance(self.decoder, MovedDecoder):
-            return self.decoder(z)  # type: ignore[misc]  # asked where there is one
+            return self.decoder(z)  # type: ignore[misc]  # called only if there is one
         free, means = self.split(z)
         return self.decoder(free, means * self.scale)
 
@@ -139,7 +140,7 @@ class PairModel(RowModel, Protocol):
 
 
 class PairData(RowData, Protocol):
-    """What they need of measures; each kind of data knows its kind of network."""
+    """What objective and score need of measures; it knows its kind of network."""
 
     def encode(self, model: Any, measures: Tensor) -> Tensor: ...
 
@@ -207,8 +208,11 @@ class ValidationScore:
     pairs: Tensor
     w: Tensor
 
-    @torch.inference_mode()
     def __call__(self, model: PairModel) -> float:
+        with inference(self.pairs.device):
+            return self._score(model)
+
+    def _score(self, model: PairModel) -> float:
         numbers = torch.arange(self.n_measures, device=self.pairs.device)
         parts = numbers.split(CHUNK_ROWS)
         z = torch.cat([self.data.encode(model, part) for part in parts])

@@ -1,11 +1,12 @@
 """Names of devices, with and without CUDA."""
 
 import warnings
+from contextlib import ExitStack
 
 import pytest
 import torch
 
-from skwass.nn.devices import resolve_device
+from skwass.nn.devices import _Float32Convolutions, inference, resolve_device
 
 
 @pytest.fixture(params=[False, True], ids=["no_cuda", "cuda"])
@@ -57,3 +58,31 @@ def test_embedding_on_absent_cuda_falls_back_with_a_warning(name):
 def test_unknown_names_are_refused(has_cuda, name, for_training):
     with pytest.raises(ValueError, match=f"Got device='{name}', expected 'cpu'"):
         resolve_device(name, for_training=for_training)
+
+
+def rounding():
+    owner, name, _ = _Float32Convolutions._setting()
+    return getattr(owner, name)
+
+
+def test_convolutions_are_rounded_in_training_alone():
+    """Whoever leaves last, in whatever order, puts back what was."""
+    before, first, second = rounding(), ExitStack(), ExitStack()
+    first.enter_context(_Float32Convolutions())
+    second.enter_context(_Float32Convolutions())
+    first.close()
+    assert rounding() in ("ieee", False)
+    second.close()
+    assert rounding() == before
+    with inference(torch.device("cuda")):
+        assert torch.is_inference_mode_enabled()
+        assert rounding() in ("ieee", False)
+    with pytest.raises(ZeroDivisionError), inference(torch.device("cuda")):
+        1 / 0  # noqa: B018
+    assert rounding() == before
+
+
+def test_no_setting_of_cudnn_is_touched_on_the_cpu(monkeypatch):
+    monkeypatch.setattr(_Float32Convolutions, "_setting", None)
+    with inference(torch.device("cpu")):
+        assert torch.is_inference_mode_enabled()

@@ -26,7 +26,7 @@ def test_same_seed_same_bytes():
 
 
 def test_global_generator_neither_used_nor_advanced():
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(1)
         first = weights(0)
         torch.manual_seed(2)

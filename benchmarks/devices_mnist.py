@@ -1,0 +1,71 @@
+"""The same fits on a GPU and on the CPU beside it: MNIST, labels given.
+
+    python benchmarks/devices_mnist.py --data DIR
+
+`DIR` holds `mnist_train.npz`, `mnist_test.npz` (`X`, `y`), `mnist_train_pairs.npz` and
+`mnist_test_pairs.npz` (`i`, `j`, `w2_sq`).
+"""
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+import torch
+from dwe_mnist import timed
+from wormhole import load
+
+from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
+
+CASES = {
+    "Deep, slices": (DeepWassersteinEmbedder, {}),
+    "Deep, mlp": (DeepWassersteinEmbedder, {"architecture": "mlp"}),
+    "Deep, paper": (DeepWassersteinEmbedder, {"architecture": "paper"}),
+    "Kuratowski, ode": (KuratowskiEmbedder, {}),
+    "Wormhole, slices": (WormholeEmbedder, {}),
+    "Wormhole, batches of 8,192": (WormholeEmbedder, {"batch_size": 8_192}),
+}
+COMMON = {"grid_shape": (28, 28), "reconstruction_weight": 0, "random_state": 0}
+
+
+def load_pairs(folder, subset):
+    """Return pairs of images and W^2 between them."""
+    with np.load(Path(folder) / f"mnist_{subset}_pairs.npz") as arrays:
+        return np.column_stack([arrays["i"], arrays["j"]]), arrays["w2_sq"]
+
+
+def main():
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--data", required=True, help="folder of the npz files")
+    parser.add_argument("--max-iter", type=int, default=5)
+    parser.add_argument("--devices", nargs="+", default=["cuda", "cpu"])
+    args = parser.parse_args()
+    X, X_test, *_ = load(args.data, "mnist")
+    pairs, w2_sq = load_pairs(args.data, "train")
+    test_pairs, test_w2_sq = load_pairs(args.data, "test")
+    if "cuda" in args.devices:
+        print(torch.cuda.get_device_name(), f"and {torch.get_num_threads()} threads")
+    print("| | device | fit, s | MSE of W2^2 | images/s | distances/s |")
+    print("|---|---|---|---|---|---|")
+    for name, (kind, parameters) in CASES.items():
+        for device in args.devices:
+            embedder = kind(
+                **COMMON, **parameters, max_iter=args.max_iter, device=device
+            )
+            labels = {"pairs": pairs, "distances": np.sqrt(w2_sq)}
+            _, seconds = timed(embedder.fit, X, **labels)
+            embedder.transform(X_test[:100])  # libraries load on first use
+            _, transform_seconds = timed(embedder.transform, X_test)
+            W, pair_seconds = timed(embedder.pairwise_distances, X_test)
+            d_sq = W[tuple(test_pairs.T)].astype(float) ** 2
+            print(
+                f"| {name} | {device} | {seconds:.1f} "
+                f"| {np.mean((d_sq - test_w2_sq) ** 2):.4f} "
+                f"| {len(X_test) / transform_seconds:,.0f} "
+                f"| {W.size / pair_seconds:.2g} |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()
