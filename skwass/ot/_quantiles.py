@@ -128,9 +128,9 @@ def centred_cells(measures, directions, n_quantiles, origin):
     directions = torch.from_numpy(directions)
     batches = _of_histograms if isinstance(measures, Histograms) else _of_clouds
     for rows, means_of, z, a in batches(measures, directions, origin):
-        means[rows] = means_of
+        means[rows] = means_of.numpy()
         found = quantile_cells(z, a, n_quantiles)
-        cells[rows] = found - (means_of @ directions)[..., None]
+        cells[rows] = (found - (means_of @ directions)[..., None]).numpy()
     return means, cells
 
 
