@@ -297,6 +297,23 @@ def test_warm_start_goes_on(small, digits):
         embedder.fit(digits[0][:, :32])
 
 
+def test_a_fit_that_goes_on_sees_other_batches(small, digits, monkeypatch):
+    """The same measures, in another order."""
+    seen, original = [], PairObjective.__call__
+
+    def spy(self, model, batch, progress):
+        seen.append(batch.measures.numpy())
+        return original(self, model, batch, progress)
+
+    monkeypatch.setattr(PairObjective, "__call__", spy)
+    embedder = small(max_iter=1, warm_start=True).fit(digits[0])
+    n_steps = len(seen)
+    embedder.fit(digits[0])
+    first, second = seen[:n_steps], seen[n_steps:]
+    assert any(not np.array_equal(*pair) for pair in zip(first, second, strict=True))
+    np.testing.assert_array_equal(*map(np.unique, map(np.concatenate, (first, second))))
+
+
 def test_partial_fit_learns_batch_by_batch(small, digits):
     halves = digits[0][:100], digits[0][100:]
     parameters = {"n_pairs": 300, "batch_size": 64, "learning_rate": 1e-2}
