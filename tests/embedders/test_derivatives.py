@@ -148,6 +148,18 @@ def test_derivatives_are_used_of_labels_made_in_time(small, digits, batches, clo
     assert have_slopes(batches)
 
 
+def test_labels_that_a_deadline_cut_off_are_not_remembered(
+    small, digits, clock, tmp_path
+):
+    clock.charge(1.0, ExactWasserstein, "_solve")
+    embedder = small(memory=str(tmp_path), n_pairs=700, max_iter=1, max_time=400.0)
+    assert embedder.fit(digits[0]).n_solves_ == CHUNK_SIZE
+    embedder.set_params(max_time=None).fit(digits[0])
+    assert embedder.n_solves_ == embedder.n_pairs_ == 770
+    embedder.set_params(max_time=400.0).fit(digits[0])  # all are there by now
+    assert (embedder.n_solves_, embedder.n_pairs_) == (0, 770)
+
+
 def test_probes_are_training_measures():
     measures = as_measures(np.eye(20) + 1)
     held_out = np.arange(20) < 15

@@ -10,6 +10,8 @@ from skwass.embedders import _labelling, _rounds
 from skwass.embedders._rounds import train_in_rounds
 from skwass.nn.siamese import PairObjective
 from skwass.nn.train import TrainingResult
+from skwass.ot import ExactWasserstein
+from skwass.ot._engine import CHUNK_SIZE
 
 
 @pytest.fixture
@@ -109,6 +111,23 @@ def test_time_ends_rounds(plain, images, monkeypatch, clock):
     assert embedder.n_iter_ > 5
     assert n_training(embedder) == 400
     assert embedder.stopped_by_ == "max_time"
+
+
+def test_half_of_the_time_that_is_left_is_for_labels(plain, images, monkeypatch, clock):
+    """A solve takes a second and training nothing; chunks that began are finished."""
+    monkeypatch.setattr(_rounds, "LEAST_GAIN", -1.0)
+    clock.charge(1.0, ExactWasserstein, "_solve")
+    n_labels, original = [], _rounds.label
+
+    def spy(*args, **kwargs):
+        labels = original(*args, **kwargs)
+        n_labels.append(len(labels[0]))
+        return labels
+
+    monkeypatch.setattr(_rounds, "label", spy)
+    plain(images, max_time=2_000.0)
+    # From 828 s on, 586 are half of what is left.
+    assert n_labels[:3] == [200, 400, 3 * CHUNK_SIZE]
 
 
 def test_what_rounds_need(digits):
