@@ -301,3 +301,41 @@ def test_coordinates_must_be_finite_and_their_squares_too(bad):
 def test_positions_that_do_not_fit_the_bins_are_refused(X, settings, message):
     with pytest.raises(ValueError, match=message):
         as_measures(X, **settings)
+
+
+def masked(x):
+    """Return an array with one masked entry, under which is a number."""
+    x = np.ma.array(x, dtype=float)
+    x[(0,) * x.ndim] = np.ma.masked
+    return x
+
+
+@pytest.mark.parametrize(
+    ("read", "name"),
+    [
+        (lambda: as_measures(masked(ROWS)), "X"),
+        (lambda: as_measures([masked(row) for row in ROWS]), "X"),
+        (lambda: as_measures(ROWS, support=masked(np.arange(4.0))), "support"),
+        (lambda: as_measures(masked(CLOUDS)), r"X\[0\]"),
+        (lambda: as_measures([CLOUDS[0], masked(CLOUDS[1])]), r"X\[1\]"),
+        (
+            lambda: as_measures([(np.array(CLOUDS[0]), masked(np.ones(3)))]),
+            r"the weights of X\[0\]",
+        ),
+        (lambda: clouds_from_groups(masked(SQUARE), ["a", "b"]), "X"),
+        (lambda: clouds_from_groups(SQUARE, masked(np.ones(2))), "groups"),
+        (
+            lambda: clouds_from_groups(SQUARE, ["a", "b"], masked(np.ones(2))),
+            "weights",
+        ),
+    ],
+)
+def test_masks_are_not_dropped(read, name):
+    with pytest.raises(ValueError, match=f"Got {name} with masked entries"):
+        read()
+
+
+def test_masks_of_nothing_are_no_fault():
+    assert_allclose(as_measures(np.ma.array(ROWS)).masses, MASSES)
+    clouds = as_measures(np.ma.array(CLOUDS, dtype=float))
+    assert_array_equal(clouds.points[1], CLOUDS[1])

@@ -84,8 +84,9 @@ def gaps_squared(Z, ends):
 
 
 def matter(gaps_sq, w):
-    """Whether squared distances are more than rounding beside the true ones."""
-    return gaps_sq.max(initial=0) > _NULL**2 * (w**2).max(initial=0)
+    """Whether there are true distances, and squared ones more than rounding beside."""
+    peak = (w**2).max(initial=0)
+    return peak > 0 and gaps_sq.max(initial=0) > _NULL**2 * peak
 
 
 def _label_units(w):
@@ -101,7 +102,7 @@ def fit_scale(gaps_sq, w, known_sq=0.0):
     """Return c >= 0 such that `known_sq + c^2 gaps_sq` is nearest to `w^2`.
 
     To first order in W, not in its square. Where there is nothing to scale, as between
-    translates, c is 1.
+    translates, or to scale to, c is 1.
 
     Parameters
     ----------
@@ -110,6 +111,14 @@ def fit_scale(gaps_sq, w, known_sq=0.0):
         exact.
     """
     if not matter(gaps_sq, w):
+        if len(w) and not w.any() and gaps_sq.any():
+            warnings.warn(
+                "Got labels that are all 0, expected some W > 0: distances keep the "
+                "unit that they have without labels. Pass true distances, or fit on "
+                "measures that differ.",
+                UserWarning,
+                stacklevel=7,
+            )
         return 1.0
     unit = _label_units(w)
     x, y = gaps_sq / unit, (w**2 - known_sq) / unit

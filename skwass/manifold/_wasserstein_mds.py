@@ -205,14 +205,17 @@ class WassersteinMDS(
         self : object
             Fitted estimator.
         """
-        W, self.measures_ = self._training_distances(X)
-        self._metric = self.metric
+        W, measures = self._training_distances(X)
         D = np.square(W)
         best = nearest_edm(D, solver=self.solver, tol=self.tol, max_iter=self.max_iter)
-        self.embedding_ = in_dimension(
-            best.embedding, D, self.n_components, FINER * self.tol
-        )
-        E = squared_distances(self.embedding_)
+        embedding = in_dimension(best.embedding, D, self.n_components, FINER * self.tol)
+        # Only now, so that a fit that fails or is interrupted changes nothing.
+        if measures is None:
+            validate_data(self, X, reset=True, skip_check_array=True)
+        else:
+            self._remember(X, measures)
+        self.measures_, self._metric, self.embedding_ = measures, self.metric, embedding
+        E = squared_distances(embedding)
         self.dissimilarity_matrix_, self.distance_matrix_ = W, np.sqrt(E)
         self.optimal_stress_, self.duality_gap_ = best.stress, best.duality_gap
         is_optimal = self.embedding_.shape[1] >= best.embedding.shape[1]
@@ -317,9 +320,7 @@ class WassersteinMDS(
     def _training_distances(self, X):
         """Return W of all pairs, given or computed, and the measures, if any."""
         if self._is_precomputed():
-            W = check_distances(X, "X")
-            validate_data(self, X, reset=True, skip_check_array=True)
-            return W, None
+            return check_distances(X, "X"), None
         measures = self._read(X)
         if len(measures) < 2:
             raise ValueError(
@@ -327,7 +328,6 @@ class WassersteinMDS(
                 "no distances. Add measures."
             )
         self._warn_of_distances(measures)
-        self._remember(X, measures)
         W = self._wasserstein(measures, None, self.metric)
         return check_distances(W, "X"), measures
 

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._collections import PointClouds
-from ._layout import refuse_far
+from ._layout import refuse_far, refuse_masked
 
 
 def check_clouds(X, name_of):
@@ -46,6 +46,7 @@ def _is_weighted(cloud, item):
 
 
 def _check_points(x, item):
+    refuse_masked(x, item)
     try:
         x = np.asarray(x)
     except ValueError as error:
@@ -74,6 +75,7 @@ def _check_points(x, item):
 
 def _check_weights(x, a, item):
     """Return points and normalised masses without the points that weigh nothing."""
+    refuse_masked(a, f"the weights of {item}")
     try:
         a = np.asarray(a)
     except ValueError as error:

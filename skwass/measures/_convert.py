@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_array
 from ._clouds import check_clouds
 from ._collections import Histograms, PointClouds
 from ._histograms import check_masses, with_support
-from ._layout import is_collection_of_clouds, to_numpy
+from ._layout import is_collection_of_clouds, refuse_masked, to_numpy
 
 
 def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
@@ -113,6 +113,8 @@ def clouds_from_groups(X, groups, weights=None):
     >>> [str(name) for name in names], [len(p) for p in clouds.points]
     (['a', 'b'], [1, 2])
     """
+    for given, name in ((X, "X"), (groups, "groups"), (weights, "weights")):
+        refuse_masked(given, name)
     X = check_array(to_numpy(X), dtype=None, input_name="X", ensure_all_finite=False)
     groups = np.asarray(to_numpy(groups))
     if groups.dtype.kind in "fO":

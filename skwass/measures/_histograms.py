@@ -4,11 +4,12 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from ._collections import Histograms, grid_support
-from ._layout import refuse_far, to_numpy
+from ._layout import refuse_far, refuse_masked, to_numpy
 
 
 def check_masses(X, name):
     """Check a matrix of masses and return it in float64 with rows that sum to 1."""
+    refuse_masked(X, name)
     try:
         X = check_array(X, dtype=np.float64, ensure_all_finite=False, input_name=name)
     except (TypeError, ValueError) as error:
@@ -91,6 +92,7 @@ def with_support(masses, grid_shape, support, source=None):
 
 
 def _check_support(support, n_bins):
+    refuse_masked(support, "support")
     support = check_array(
         to_numpy(support), dtype=np.float64, input_name="support", ensure_2d=False
     )

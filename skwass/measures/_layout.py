@@ -49,6 +49,16 @@ def to_numpy(X):
     return X
 
 
+def refuse_masked(x, name):
+    """Raise for masked entries: masks get lost, and what is under them would count."""
+    parts = x if isinstance(x, list | tuple) else [x]
+    if any(np.ma.is_masked(part) for part in parts):
+        raise ValueError(
+            f"Got {name} with masked entries, expected numbers: what is under a mask "
+            f"would count. Fill them, as in {name}.filled(0), or drop their rows."
+        )
+
+
 def _ndim(x):
     """Dimensions of an array-like by its first elements, so that ragged is no error."""
     if hasattr(x, "ndim"):

@@ -50,14 +50,8 @@ class Ledger:
         if not self.path.exists():
             self._forget()
             self._create_matrix()
-        n_bytes = self.path.stat().st_size
+        self._refuse_cut_off()
         self.w = np.lib.format.open_memmap(self.path, mode="r+")
-        if n_bytes < self.w.offset + self.w.nbytes:
-            raise ValueError(
-                f"Got out={str(path)!r} of {n_bytes} bytes, expected "
-                f"{self.w.offset + self.w.nbytes}: the file is cut off. Delete it and "
-                "its ledger."
-            )
         # A map would read as zeros, so as finished, what a full disk has cut off.
         if self.ledger_path.stat().st_size != _HEADER_BYTES + 4 * plan.n_chunks:
             raise ValueError(
@@ -104,6 +98,17 @@ class Ledger:
                 f"{', '.join(strange)}, expected those of the call that began it. Name "
                 "another file, or delete it and its ledger."
             )
+
+    def _refuse_cut_off(self):
+        """Raise unless the matrix is whole. A map to write to would fill it up."""
+        try:
+            np.lib.format.open_memmap(self.path, mode="r")
+        except ValueError as error:
+            raise ValueError(
+                f"Got out={str(self.path)!r} of {self.path.stat().st_size} bytes, "
+                f"expected a whole matrix of shape {self.plan.shape}: the file is cut "
+                "off, or no .npy file. Delete it and its ledger."
+            ) from error
 
     def _create_ledger(self, identity):
         header = json.dumps(identity).encode().ljust(_HEADER_BYTES)

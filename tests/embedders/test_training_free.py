@@ -207,6 +207,18 @@ def entropic(digits):
     )
 
 
+def test_labels_that_are_all_0_scale_nothing(name, make, digits):
+    if name == "gaussian":
+        pytest.skip("learns no unit")
+    X = digits[1][:20]
+    with pytest.warns(UserWarning, match="Got labels that are all 0"):
+        embedder = make().fit(X, distances=np.zeros((20, 20)))
+    assert embedder.scale_ == 1
+    W = embedder.pairwise_distances(X)
+    assert np.isfinite(W).all()
+    assert (W[~np.eye(20, dtype=bool)] > 0).all()
+
+
 def test_other_ground_truths(make, digits, entropic):
     truth, labels = entropic
     embedder = make(ground_truth=truth).fit(digits[0][:60])

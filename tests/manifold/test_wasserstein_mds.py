@@ -17,7 +17,7 @@ from sklearn.pipeline import make_pipeline
 
 from skwass import WassersteinMDS
 from skwass.datasets import make_gaussian_clouds
-from skwass.manifold import _descent, nearest_edm
+from skwass.manifold import _descent, _wasserstein_mds, nearest_edm
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
 
 GRID = (8, 8)
@@ -225,6 +225,26 @@ def test_pairwise_distances(fitted, digits):
     squared = fitted.pairwise_distances(W[110:, :110], W[:7, :110], squared=True)
     expected = cdist(Z, fitted.transform(W[:7, :110]), "sqeuclidean")
     np.testing.assert_allclose(squared, expected)
+
+
+@pytest.mark.parametrize(
+    "where", ["nearest_edm", "in_dimension", "pairwise_wasserstein"]
+)
+def test_a_fit_that_is_interrupted_changes_nothing(where, monkeypatch):
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 8, 5, 2)), rng.normal(size=(9, 6, 3))
+    mds = WassersteinMDS(metric="exact").fit(first[0])
+    W, state = mds.transform(first[1]), dict(vars(mds))
+
+    def interrupt(*args, **kwargs):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(_wasserstein_mds, where, interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        mds.fit(second)
+    monkeypatch.undo()
+    assert vars(mds) == state
+    np.testing.assert_array_equal(mds.transform(first[1]), W)
 
 
 def test_what_is_wrong_with_training_distances():

@@ -253,11 +253,16 @@ def test_a_callable_metric_is_its_code_and_what_it_closes_over(
         pairwise_wasserstein(X, ground_truth=ExactWasserstein(1, other), out=out)
 
 
-def test_a_matrix_cut_short_is_refused(out):
+@pytest.mark.parametrize("n_bytes", [0, 100, 128, 1_000, -8])
+def test_a_matrix_cut_short_is_refused(n_bytes, out):
+    """Again and again, and left as it is: filled up, it would be zeros to the end."""
     pairwise_wasserstein(DIRACS, out=out)
-    os.truncate(out, out.stat().st_size - 8)
-    with pytest.raises(ValueError, match="the file is cut off"):
-        pairwise_wasserstein(DIRACS, out=out)
+    n_bytes %= out.stat().st_size
+    os.truncate(out, n_bytes)
+    for _ in range(3):
+        with pytest.raises(ValueError, match=f"of {n_bytes} bytes.* is cut off"):
+            pairwise_wasserstein(DIRACS, out=out)
+        assert out.stat().st_size == n_bytes
 
 
 def test_the_map_that_comes_back_protects_the_file(out):
