@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 
-# Where users look for nothing, but which are there as ever.
+# Submodules that users rarely need; they are found as well.
 _MORE = ("embedders", "nn")
 
 

@@ -47,19 +47,25 @@ class Clock:
     """Time that passes when a test says so."""
 
     def __init__(self, monkeypatch):
-        self.seconds, self.lock = 0.0, threading.Lock()
+        self.seconds, self.n_readings, self.lock = 0.0, 0, threading.Lock()
         self.monkeypatch = monkeypatch
 
     def now(self):
+        self.n_readings += 1
+        assert self.n_readings < 10**6, "the clock stands still: charge something"
         return self.seconds
 
     def charge(self, seconds, owner, name):
-        """Let each call of a function take this long."""
+        """Let each call of a function take this long.
+
+        `owner` is the class or module where its callers look it up.
+        """
         function = getattr(owner, name)
 
         def charged(*args, **kwargs):
             with self.lock:
                 self.seconds += seconds
+            assert self.seconds < 10**5, "time has passed every limit"
             return function(*args, **kwargs)
 
         self.monkeypatch.setattr(owner, name, charged)

@@ -11,7 +11,10 @@ from toys import LEARNING, clouds_of, make_small
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
 from skwass.ot import SinkhornDivergence, pairwise_wasserstein, sinkhorn_divergence
 
-pytestmark = pytest.mark.gpu
+pytestmark = [
+    pytest.mark.gpu,
+    pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here"),
+]
 
 DECODED = {"reconstruction_weight": 0.05}
 HISTOGRAMS = {
