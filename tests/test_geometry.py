@@ -28,8 +28,8 @@ def clouds():
         widths=(32,),
         n_frequencies=32,
         reconstruction_weight=1.0,
-        n_pairs=1_000,
-        max_iter=30,
+        n_pairs=700,
+        max_iter=20,
         gradient_weight=0.0,
         random_state=0,
     )
