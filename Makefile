@@ -8,6 +8,8 @@ CONSTRAINTS := constraints.txt
 TEST_ARGS ?= -n auto --dist worksteal
 PYTEST    := OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest $(TEST_ARGS)
 
+# Environments build the same tree.
+.NOTPARALLEL:
 .PHONY: quickstart test test-slow test-oldest coverage lint doc bench clean
 
 # The environment is rebuilt when what it holds changes.
@@ -28,7 +30,7 @@ test-slow: $(VENV)/.installed
 
 # The oldest releases that pyproject.toml allows, in an environment of their own. They
 # exist for Python 3.11 and 3.12: PYTHON=python3.11, if yours is newer.
-test-oldest: | $(VENV)/.installed
+test-oldest:
 	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt
 
 # Lines and branches that the tests reach, slow ones included, room by room.

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 from toys import LEARNING, make_small
 
 from skwass import DeepWassersteinEmbedder
+from skwass.nn.siamese import PairObjective
 from skwass.ot import pairwise_wasserstein
 
 
@@ -41,6 +42,19 @@ def fitted(digits):
     """Return an embedder that has learned something; tests must not modify it."""
     larger = {**LEARNING, "n_components": 50, "widths": (128,), "max_iter": 20}
     return make_small(DeepWassersteinEmbedder, **larger).fit(digits[0])
+
+
+@pytest.fixture
+def batches(monkeypatch):
+    """Return the list of batches that training has seen, as it grows."""
+    seen, original = [], PairObjective.__call__
+
+    def spy(self, model, batch, progress):
+        seen.append(batch)
+        return original(self, model, batch, progress)
+
+    monkeypatch.setattr(PairObjective, "__call__", spy)
+    return seen
 
 
 class Clock:

@@ -10,7 +10,6 @@ from toys import clouds_of, make_small, relative_error
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
 from skwass.embedders._slopes import choose_probes
 from skwass.measures import as_measures
-from skwass.nn.siamese import PairObjective
 from skwass.ot import ExactWasserstein, SinkhornDivergence
 from skwass.ot._engine import CHUNK_SIZE
 
@@ -22,19 +21,6 @@ EMBEDDERS = {
     "wormhole": WormholeEmbedder,
     "deepsets": partial(WormholeEmbedder, architecture="deepsets"),
 }
-
-
-@pytest.fixture
-def batches(monkeypatch):
-    """Batches that the objective has seen."""
-    seen, original = [], PairObjective.__call__
-
-    def spy(self, model, batch, progress):
-        seen.append(batch)
-        return original(self, model, batch, progress)
-
-    monkeypatch.setattr(PairObjective, "__call__", spy)
-    return seen
 
 
 def have_slopes(batches):

@@ -136,24 +136,17 @@ def test_same_seed_same_bytes_with_maps(digits, small):
     assert one.tobytes() == other.tobytes()
 
 
-def test_time_is_shared_with_maps(digits, small, test_distances, clock):
+def test_time_is_shared_with_maps(digits, small, test_distances, batches, clock):
     """Half of the steps, of a second each, are on maps: one epoch has a hundred."""
-    batches = []
-    original = PairObjective.__call__
-
-    def count(self, model, batch, progress):
-        clock.seconds += 1
-        batches.append(len(batch.w))
-        return original(self, model, batch, progress)
-
-    clock.monkeypatch.setattr(PairObjective, "__call__", count)
+    clock.charge(1.0, PairObjective, "__call__")
     limits = {"max_iter": 10**4, "max_time": 80.0, "n_iter_no_change": 10**6}
     embedder = small(n_maps=50, **limits).fit(digits[0])
     assert embedder.stopped_by_ == "max_time"
     n_steps = 40 + 1  # the last one begins when time is up
-    assert batches[:n_steps] == [50 * 49 // 2] * n_steps
-    assert len(batches) in (2 * n_steps - 1, 2 * n_steps)
-    assert max(batches[n_steps:]) <= 128
+    n_pairs = [len(batch.w) for batch in batches]
+    assert n_pairs[:n_steps] == [50 * 49 // 2] * n_steps
+    assert len(n_pairs) in (2 * n_steps - 1, 2 * n_steps)
+    assert max(n_pairs[n_steps:]) <= 128
     few = np.triu_indices(100, k=1)
     found = embedder.pairwise_distances(digits[1])[few]
     assert np.corrcoef(found, test_distances[few])[0, 1] > 0.5
