@@ -339,3 +339,23 @@ def test_masks_of_nothing_are_no_fault():
     assert_allclose(as_measures(np.ma.array(ROWS)).masses, MASSES)
     clouds = as_measures(np.ma.array(CLOUDS, dtype=float))
     assert_array_equal(clouds.points[1], CLOUDS[1])
+
+
+def test_masses_that_add_up_to_1_stay_as_they_are():
+    """An atom that two measures have in common has one mass in both of them."""
+    for masses in ([0.1] * 10, [0.1, 0.2, 0.7], [0.25, 0.75]):
+        assert as_measures([masses]).masses[0].tolist() == masses
+        cloud = np.arange(len(masses))[:, None], masses
+        assert as_measures([cloud]).masses[0].tolist() == masses
+    assert as_measures([[3, 4, 1]]).masses.tolist() == [[0.375, 0.5, 0.125]]
+
+
+@pytest.mark.parametrize("unit", [1e-320, 1e-200, 1e200, 1e308])
+def test_masses_may_be_in_any_unit(unit):
+    expected = np.array([0.25, 0.75])
+    masses = expected * unit
+    assert_allclose(as_measures([masses]).masses[0], expected, rtol=1e-3)
+    assert_allclose(as_measures([(SQUARE, masses)]).masses[0], expected, rtol=1e-3)
+    # A power of two rounds nothing.
+    power = 2.0 ** np.floor(np.log2(unit))
+    assert as_measures([expected * power]).masses[0].tolist() == [0.25, 0.75]

@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._collections import PointClouds
-from ._layout import refuse_far, refuse_masked
+from ._layout import normalised, refuse_far, refuse_masked
 
 
 def check_clouds(X, name_of):
@@ -105,7 +105,6 @@ def _check_weights(x, a, item):
             f"Got {item} with {'negative weights' if low < 0 else 'no mass'}, expected "
             "weights >= 0 with a positive sum. Clip them or drop the cloud."
         )
-    a /= peak
-    a /= a.sum()
+    a = normalised(a)
     # Weights are dropped last: some are zero only once they are normalised.
     return (x, a) if a.min() > 0 else (x[a > 0], a[a > 0])

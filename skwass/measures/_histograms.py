@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from ._collections import Histograms, grid_support
-from ._layout import refuse_far, refuse_masked, to_numpy
+from ._layout import normalised, refuse_far, refuse_masked, to_numpy
 
 
 def check_masses(X, name):
@@ -40,10 +40,7 @@ def check_masses(X, name):
         peak == 0,
         "has no mass (all bins are zero), expected a positive sum. Drop the row.",
     )
-    # The division by the peak keeps the sum of huge or subnormal masses finite.
-    masses = X / peak[:, None]  # the one copy
-    masses /= masses.sum(axis=1, keepdims=True)
-    return masses
+    return normalised(X)
 
 
 def _first_row_of_no_numbers(X):

@@ -6,6 +6,8 @@ from ._collections import PointClouds
 
 # Squared distances between coordinates beyond this overflow in float64.
 MAX_COORDINATE = 1e150
+# Sums of masses below this have lost digits.
+_LEAST_SUM = 1e-290
 
 
 def is_collection_of_clouds(X):
@@ -57,6 +59,23 @@ def refuse_masked(x, name):
             f"Got {name} with masked entries, expected numbers: what is under a mask "
             f"would count. Fill them, as in {name}.filled(0), or drop their rows."
         )
+
+
+def normalised(masses):
+    """Divide masses by their sums, along the last axis; a new array.
+
+    Sums that are 1 but for rounding stay, and so do those atoms that two measures have
+    in common: far ones would have to move for the last bit.
+    """
+    with np.errstate(over="ignore"):
+        total = masses.sum(axis=-1, keepdims=True)
+    if not (total.min() > _LEAST_SUM and total.max() < np.inf):
+        # By a power of two, which rounds nothing.
+        _, exponent = np.frexp(masses.max(axis=-1, keepdims=True))
+        masses = np.ldexp(masses, -exponent)
+        total = masses.sum(axis=-1, keepdims=True)
+    rounding = masses.shape[-1] * np.finfo(float).eps
+    return masses / np.where(np.abs(total - 1) <= rounding, 1.0, total)
 
 
 def _ndim(x):

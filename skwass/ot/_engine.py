@@ -196,7 +196,8 @@ def warn_unconverged(n_unconverged, n_pairs, ground_truth):
     if n_unconverged:
         warnings.warn(
             f"{n_unconverged} of {n_pairs} pairs did not converge in {ground_truth}; "
-            "their distances are kept and not reliable. Raise its max_iter.",
+            "their distances are kept and not reliable. "
+            f"{getattr(ground_truth, '_remedy', 'Raise its max_iter.')}",
             ConvergenceWarning,
             stacklevel=3,
         )

@@ -3,11 +3,14 @@
 import numpy as np
 import ot
 import pytest
+from exact_arithmetic import exact_w
+from hostile import hostile_pair, on_grid
 from numpy.testing import assert_allclose
 from scipy.spatial.distance import cdist
+from sklearn.exceptions import ConvergenceWarning
 
 from skwass.measures import as_measures
-from skwass.ot import ExactWasserstein
+from skwass.ot import ExactWasserstein, pairwise_wasserstein
 
 ORDERS = [1, 1.5, 2, 3]
 every_order = pytest.mark.parametrize("p", ORDERS)
@@ -134,13 +137,97 @@ def test_scales_with_the_unit_of_the_data(rng, unit, d, p):
     assert_allclose(found / unit, w((x, a), (y, b), p), rtol=1e-12)
 
 
-@pytest.mark.parametrize("p", [1, 2])
+FAR = [
+    (1, 1e12),
+    (1.5, 1e9),
+    (2, 1e4),
+    (2, 1e7),
+    (3, 1e6),
+    (4, 1e4),
+    (6, 1e5),
+    (10, 30),
+]
+
+
+@pytest.mark.parametrize(("p", "distance"), FAR)
 @every_dimension
-def test_mass_far_away_in_both_measures_costs_nothing(rng, d, p):
-    far = np.full((1, d), 1e4)
-    measures = [draw(rng, 20, d) for _ in range(2)]
-    joined = [(np.vstack([x, far]), np.append(a, 1) / 2) for x, a in measures]
-    assert_allclose(w(*joined, p) ** p, w(*measures, p) ** p / 2, rtol=1e-6)
+def test_mass_far_away_in_both_measures_costs_nothing(rng, d, p, distance):
+    """The solver alone sees costs to 1e-15 of the largest one."""
+    far = distance * np.eye(1, d)
+    x, y = rng.normal(size=(2, 31, d))
+    joined = [uniform(np.vstack([points, far])) for points in (x, y)]
+    share = (31 / 32) ** (1 / p)
+    assert_allclose(w(*joined, p), share * w(uniform(x), uniform(y), p), rtol=1e-12)
+
+
+@pytest.mark.parametrize("p", [20, 30, 100])
+def test_high_orders_are_as_exact(rng, p):
+    """Near costs vanish beside the largest, (1 / 3)^100 among them."""
+    x = np.indices((3, 3)).reshape(2, -1).T.astype(float)
+    for points in (x, x[:, :1]):
+        a, b = (on_grid(masses) for masses in rng.dirichlet(np.ones(9), size=2))
+        expected = float(exact_w((points, a), (points, b), p))
+        assert_allclose(w((points, a), (points, b), p), expected, rtol=1e-12)
+
+
+def test_the_longest_way_decides_in_the_limit(rng):
+    """W_1000, on a line and in the plane: a quarter moves by 1, the rest by 3."""
+    for d in (1, 2):
+        x = np.array([[0.0], [10.0]]) * np.eye(1, d)
+        y = np.array([[3.0], [11.0]]) * np.eye(1, d)
+        mass = np.array([0.75, 0.25])
+        expected = 3 * 0.75 ** (1 / 1000)
+        assert_allclose(w((x, mass), (y, mass), 1000), expected, rtol=1e-14)
+
+
+def test_is_right_to_nine_digits_or_says_so(rng):
+    n_unsure = 0
+    for _ in range(150):
+        pair = hostile_pair(rng, max_points=5)
+        found, converged = ExactWasserstein(p=pair.p).solve(pair.mu, pair.nu)
+        if converged:
+            expected = float(exact_w(pair.mu, pair.nu, pair.p))
+            assert_allclose(found, expected, rtol=2e-9, err_msg=str(pair))
+        else:  # a last bit of mass decides
+            assert pair.masses != "dyadic", pair
+            assert pair.shape != "near", pair
+            n_unsure += 1
+    assert 0 < n_unsure < 50
+
+
+def test_says_so_where_the_last_bit_of_a_mass_decides(rng):
+    """Sums that differ by rounding: the bit stays where it is cheapest."""
+    x, y = rng.normal(size=(2, 20, 2))
+    far = np.array([[1e4, 0.0]])
+    a, b = rng.dirichlet(np.ones(20), size=2) / 2
+    joined = [(np.vstack([x, far]), np.append(a, 0.5)) for x, a in ((x, a), (y, b))]
+    assert joined[0][1].sum() != joined[1][1].sum()
+    found, converged = ExactWasserstein(p=4).solve(*joined)
+    assert converged is False
+    assert_allclose(found, w((x, 2 * a), (y, 2 * b), 4) / 2**0.25, rtol=1e-9)
+    with pytest.warns(ConvergenceWarning, match=r"Raise its max_iter; .* drop it"):
+        pairwise_wasserstein([joined[0]], [joined[1]], p=4)
+
+
+def test_measures_that_are_equal_but_for_rounding_are_at_distance_0(rng):
+    for d in (1, 3):
+        x, a = draw(rng, 60, d)
+        other = 3 * a[::-1] / (3 * a).sum()
+        assert other[::-1].tolist() != a.tolist()
+        assert w((x, a), (x[::-1], other)) == 0.0
+
+
+@every_dimension
+def test_a_faint_atom_is_no_rounding(rng, d):
+    """Of mass 2^-50, a way off: it alone has to move, and comes from the nearest."""
+    x = rng.normal(size=(6, d))
+    masses = np.full(6, 1 / 8)
+    masses[0] += 1 / 4
+    others = masses.copy()
+    others[0] -= 2.0**-50
+    y = np.vstack([x, x[:1] + 1e-3])
+    found = w((x, masses), (y, np.append(others, 2.0**-50)))
+    assert_allclose(found, 2.0**-25 * 1e-3 * d**0.5, rtol=1e-9)
 
 
 @every_dimension

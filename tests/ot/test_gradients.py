@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose
+from scipy.spatial.distance import cdist
 
 from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
@@ -155,3 +156,32 @@ def test_derivative_in_points_needs_the_euclidean_metric(rng):
         histograms, pairs=[[0, 1]], ground_truth=truth, return_gradients=True
     )
     assert_allclose(f[0] @ histograms.masses[0] + g[0] @ histograms.masses[1], w[0])
+
+
+@pytest.mark.parametrize(("p", "distance"), [(1.5, 1e9), (2, 1e7), (4, 1e4), (10, 30)])
+def test_derivatives_do_not_see_mass_far_away_in_both_measures(rng, p, distance):
+    far = np.array([[distance, 0.0]])
+    x, y = rng.normal(size=(2, 31, 2))
+    clouds = [np.vstack([points, far]) for points in (x, y)]
+    options = {"pairs": [[0, 1]], "p": p, "return_gradients": True}
+    _, near = pairwise_wasserstein([x, y], **options)
+    w, found = pairwise_wasserstein(clouds, **options)
+    for one, other in zip(found, near, strict=True):
+        assert_allclose(one[0][:-1], other[0] * 31 / 32, rtol=1e-9, atol=1e-12)
+        assert_allclose(one[0][-1], 0, atol=1e-12)
+    # Potentials on bins prove the distance: feasible, and of the same value.
+    support = np.vstack(clouds)
+    masses = np.kron(np.eye(2), np.ones(32) / 32)
+    _, (f, g) = pairwise_wasserstein(masses, support=support, **options)
+    assert_allclose(f[0] @ masses[0] + g[0] @ masses[1], w[0] ** p, rtol=1e-9)
+    C = cdist(support, support) ** p
+    slack = C * (1 + 1e-12) + 1e-9 * w[0] ** p
+    assert (f[0][:, None] + g[0][32:] <= slack[:, 32:]).all()
+    assert (f[0][:32, None] + g[0] <= slack[:32]).all()
+
+
+def test_derivatives_that_are_no_float_are_refused(rng):
+    clouds = 1e4 * rng.normal(size=(2, 5, 2))
+    with pytest.raises(ValueError, match="infinite derivatives .* Lower p"):
+        pairwise_wasserstein(clouds, pairs=[[0, 1]], p=100, return_gradients=True)
+    assert np.isfinite(pairwise_wasserstein(clouds, p=100)).all()
