@@ -3,6 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from .measures._layout import refuse_masked
+
 __all__ = ["barycenter", "geodesic"]
 
 
@@ -62,6 +64,7 @@ def barycenter(embedder, X, *, weights=None):
     Z = np.asarray(embedder.transform(X), dtype=np.float64)
     if weights is None:
         weights = np.ones(len(Z))
+    refuse_masked(weights, "weights")
     weights = check_array(weights, dtype=np.float64, ensure_2d=False)
     if weights.shape != (len(Z),):
         raise ValueError(

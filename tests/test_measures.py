@@ -9,6 +9,9 @@ import torch
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
+from skwass import LinearOTEmbedder, WassersteinMDS
+from skwass.geometry import barycenter
+from skwass.manifold import nearest_edm
 from skwass.measures import (
     Histograms,
     PointClouds,
@@ -17,6 +20,7 @@ from skwass.measures import (
     grid_support,
     is_collection_of_clouds,
 )
+from skwass.ot import ExactWasserstein, pairwise_wasserstein
 
 ROWS = [[0, 1, 3, 0], [2, 2, 0, 4]]
 MASSES = [[0, 0.25, 0.75, 0], [0.25, 0.25, 0, 0.5]]
@@ -151,9 +155,14 @@ def test_bin_positions(settings, support, grid_shape):
     measures = as_measures(ROWS, **settings)
     assert_array_equal(measures.support, support)
     assert measures.grid_shape == grid_shape
-    moved = as_measures(as_measures(ROWS, grid_shape=(2, 2)), **settings)
-    expected = grid_support((2, 2)) if not settings else support
-    assert_array_equal(moved.support, expected)
+    # Histograms know where their bins are.
+    assert_array_equal(as_measures(measures, **settings).support, support)
+    placed = as_measures(ROWS, grid_shape=(2, 2))
+    if settings:
+        with pytest.raises(ValueError, match=r"bins are not where .* pass X\.masses"):
+            as_measures(placed, **settings)
+    else:
+        assert as_measures(placed) is placed
 
 
 @pytest.mark.parametrize(
@@ -303,6 +312,10 @@ def test_positions_that_do_not_fit_the_bins_are_refused(X, settings, message):
         as_measures(X, **settings)
 
 
+def fitted_map():
+    return LinearOTEmbedder(n_reference=4, random_state=0).fit(ROWS)
+
+
 def masked(x):
     """Return an array with one masked entry, under which is a number."""
     x = np.ma.array(x, dtype=float)
@@ -328,6 +341,21 @@ def masked(x):
             lambda: clouds_from_groups(SQUARE, ["a", "b"], masked(np.ones(2))),
             "weights",
         ),
+        (lambda: pairwise_wasserstein(ROWS, pairs=masked([[0, 1]])), "pairs"),
+        (
+            lambda: ExactWasserstein(ground_metric=masked(np.zeros((4, 4)))).label(
+                as_measures(ROWS), as_measures(ROWS), [[0, 1]]
+            ),
+            "ground_metric",
+        ),
+        (lambda: nearest_edm(masked(np.zeros((2, 2)))), "D"),
+        (lambda: WassersteinMDS().fit(masked(np.zeros((2, 2)))), "X"),
+        (
+            lambda: fitted_map().fit(ROWS, distances=masked(np.zeros((2, 2)))),
+            "distances",
+        ),
+        (lambda: fitted_map().inverse_transform(masked(np.zeros((1, 5)))), "X"),
+        (lambda: barycenter(fitted_map(), ROWS, weights=masked(np.ones(2))), "weights"),
     ],
 )
 def test_masks_are_not_dropped(read, name):

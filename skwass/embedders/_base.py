@@ -13,6 +13,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..measures import MeasureReaderMixin
+from ..measures._layout import refuse_masked
 from ..nn.readouts import paired_distances, pairwise_distances
 from ..ot import sample_pairs
 from ._labelling import label
@@ -166,6 +167,7 @@ class WassersteinEmbedder(
     def _check_embeddings(self, X, dtype):
         """Check embeddings that a user wants decoded."""
         check_is_fitted(self)
+        refuse_masked(X, "X")
         X = check_array(X, dtype=dtype, input_name="X")
         if X.shape[1] != self._n_features_out:
             raise ValueError(

@@ -90,6 +90,7 @@ class GaussianEmbedder(TrainingFreeEmbedder):
            [2.828, 0.   ]], dtype=float32)
     """
 
+    _reads_other_bins = True
     _saved = (*TrainingFreeEmbedder._saved, "location_", "covariance_", "n_solves_")
 
     def __init__(

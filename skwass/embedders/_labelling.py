@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils.validation import check_array, check_memory
 
 from .._version import __version__
+from ..measures._layout import refuse_masked
 from ..ot import PairLabels, sample_pairs
 from ..ot._engine import CHUNK_SIZE, label_chunks, label_pairs, warn_unconverged
 from ..ot._inputs import check_pairs
@@ -174,6 +175,7 @@ def check_labels(pairs, distances, n_measures):
             "Got pairs without distances, expected both. Leave both out to have pairs "
             "drawn and labelled."
         )
+    refuse_masked(distances, "distances")
     w = check_array(
         distances, dtype=np.float64, ensure_2d=False, input_name="distances"
     )

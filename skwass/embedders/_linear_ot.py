@@ -149,6 +149,7 @@ class LinearOTEmbedder(ScaledEmbedder):
         "n_pairs": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "ground_truth": [StrOptions({"exact", "sinkhorn"}), HasMethods(["solve"])],
     }
+    _reads_other_bins = True
     _saved = (
         *ScaledEmbedder._saved,
         "reference_points_",

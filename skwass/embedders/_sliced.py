@@ -106,6 +106,7 @@ class SlicedWassersteinEmbedder(ScaledEmbedder):
         "n_projections": [Interval(Integral, 1, None, closed="left")],
         "n_quantiles": [Interval(Integral, 1, None, closed="left")],
     }
+    _reads_other_bins = True
     _saved = (*ScaledEmbedder._saved, "directions_", "_origin", "_mean_map", "_n_cells")
 
     def __init__(

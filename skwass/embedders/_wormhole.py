@@ -251,6 +251,7 @@ class WormholeEmbedder(CloudEmbedder):
         "block_size": [Interval(Integral, 2, None, closed="left")],
     }
     _regresses_squares = False
+    _reads_other_bins = True
 
     def __init__(
         self,

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from ..measures import is_collection_of_clouds
-from ..measures._layout import to_numpy
+from ..measures._layout import refuse_masked, to_numpy
 
 # Stresses are sums of fourth powers of distances, in float64.
 LARGEST, SMALLEST = 1e75, 1e-75
@@ -66,6 +66,7 @@ def check_rectangle(W, name, *, squared=False, is_square=False):
     W : ndarray of shape (n, m), float64
         Finite, not negative, and of a size that can be squared twice.
     """
+    refuse_masked(W, name)
     W = to_numpy(W)
     if is_collection_of_clouds(W):
         raise ValueError(

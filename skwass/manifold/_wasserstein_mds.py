@@ -152,6 +152,7 @@ class WassersteinMDS(
     True
     """
 
+    _reads_other_bins = True
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "metric": [

@@ -48,6 +48,10 @@ class Histograms:
         occupied = np.flatnonzero(row)
         return self.support[occupied], row[occupied]
 
+    def are_on(self, support):
+        """Whether these are the positions of the bins."""
+        return np.array_equal(self.support, support)
+
     def to_clouds(self):
         """Return the same measures as :class:`PointClouds`."""
         pairs = [self.measure(i) for i in range(len(self))]

@@ -6,7 +6,7 @@ from sklearn.utils.validation import check_array
 
 from ._clouds import check_clouds
 from ._collections import Histograms, PointClouds
-from ._histograms import check_masses, with_support
+from ._histograms import check_masses, in_place, with_support
 from ._layout import is_collection_of_clouds, refuse_masked, to_numpy
 
 
@@ -25,7 +25,7 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
         positions, e.g. `(28, 28)` for images, in pixels.
     support : array-like of shape (n_bins, d), default=None
         Histograms only: positions of the bins. With neither, bins are at 0, 1, 2, ...
-        on a line.
+        on a line. :class:`Histograms` know their bins and keep them.
     input_name : str, default="X"
         What messages call `X`.
 
@@ -37,7 +37,8 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
     ------
     ValueError
         For NaN, infinity, negative or no mass, an empty cloud, ragged or mixed
-        dimensions, weights of the wrong length, or a grid that does not hold the bins.
+        dimensions, weights of the wrong length, a grid that does not hold the bins, or
+        :class:`Histograms` whose bins are elsewhere.
         The message names the row.
     TypeError
         For what is no collection of real numbers: clouds of strings, sparse matrices,
@@ -77,7 +78,7 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
             return X
         return check_clouds(X, lambda i: f"{input_name}[{i}]")
     if isinstance(X, Histograms):
-        return with_support(X.masses, grid_shape, support, X)
+        return in_place(X, grid_shape, support, input_name)
     return with_support(check_masses(X, input_name), grid_shape, support)
 
 

@@ -62,8 +62,8 @@ def _refuse_rows(name, faulty, fault, prefix=""):
         raise ValueError(f"{prefix}Got {name} where {name}[{rows[0]}] {fault}{others}")
 
 
-def with_support(masses, grid_shape, support, source=None):
-    """Attach bin positions; those of `source` where nothing else is said."""
+def with_support(masses, grid_shape, support):
+    """Attach bin positions to masses."""
     n_bins = masses.shape[1]
     if grid_shape is not None and support is not None:
         raise ValueError(
@@ -83,9 +83,22 @@ def with_support(masses, grid_shape, support, source=None):
         return Histograms(masses, grid_support(grid_shape), grid_shape)
     if support is not None:
         return Histograms(masses, _check_support(support, n_bins))
-    if source is not None:
-        return source
     return Histograms(masses, grid_support((n_bins,)), (n_bins,))
+
+
+def in_place(measures, grid_shape, support, name):
+    """Return histograms that know their bins, unless others are asked for."""
+    if grid_shape is None and support is None:
+        return measures
+    asked = with_support(measures.masses, grid_shape, support)
+    if not measures.are_on(asked.support):
+        raise ValueError(
+            f"Got {name}=histograms whose bins are not where "
+            f"{'support' if grid_shape is None else f'grid_shape={grid_shape}'} puts "
+            f"them, expected one of the two. Leave that out, or pass {name}.masses to "
+            "put them elsewhere."
+        )
+    return asked
 
 
 def _check_support(support, n_bins):

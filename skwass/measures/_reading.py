@@ -17,6 +17,8 @@ class MeasureReaderMixin:
 
     grid_shape: tuple | None
     support: np.ndarray | None
+    # Whether histograms mean something after `fit` whose bins are elsewhere.
+    _reads_other_bins = False
 
     def _read(self, X):
         """Check `X` for a fit from scratch and return measures."""
@@ -65,9 +67,23 @@ class MeasureReaderMixin:
                     "live in one space."
                 )
             return measures
+        if isinstance(X, Histograms) and not X.are_on(self.support_):
+            return self._read_elsewhere(X, input_name)
         named = X if hasattr(X, "columns") else measures.masses
         validate_data(self, named, reset=False, skip_check_array=True)
         return Histograms(measures.masses, self.support_, self.grid_shape_)
+
+    def _read_elsewhere(self, measures, input_name):
+        """Return histograms that know their bins, others than those of `fit`."""
+        n_bins, dim = np.shape(self.support_)
+        if self._reads_other_bins and measures.dim == dim:
+            return measures
+        raise ValueError(
+            f"Got {input_name}={measures} of dimension {measures.dim} on other bins "
+            f"than in fit, expected those, {n_bins} in dimension {dim}. Pass "
+            f"{input_name}.masses if these are their masses; LinearOTEmbedder and "
+            "WormholeEmbedder take any bins of one space."
+        )
 
     def _refuse_clouds(self, X):
         """Raise where point clouds mean nothing to the estimator."""

@@ -243,7 +243,9 @@ def true_distances(embedder, X, n_jobs=None):
     check_is_fitted(embedder)
     if getattr(embedder, "measures_", X) is None:  # it was fitted to distances
         return X
-    if embedder.grid_shape_ is not None:
+    if isinstance(X, Histograms):  # which know where they are
+        space = {}
+    elif embedder.grid_shape_ is not None:
         space = {"grid_shape": embedder.grid_shape_}
     else:
         space = {"support": embedder.support_}

@@ -211,10 +211,12 @@ def _refuse_different(fitted, distances):
         name: f"{distance_of(one)} on {one.grid_shape_ or 'points'}"
         for name, (one, _) in fitted.items()
     }
-    if len(set(kinds.values())) > 1:
+    supports = [one.support_ for one, _ in fitted.values()]
+    is_one_space = all(np.array_equal(supports[0], other) for other in supports)
+    if len(set(kinds.values())) > 1 or not is_one_space:
         raise ValueError(
-            f"Got embedders of different distances, {kinds}, expected one to compare "
-            "with. Pass distances, or compare those of a kind."
+            f"Got embedders of different distances or on different bins, {kinds}, "
+            "expected one to compare with. Pass distances, or compare those of a kind."
         )
 
 

@@ -91,7 +91,8 @@ class Forest:
             exits = np.full(self.n_parts, np.inf)
             np.minimum.at(exits, self.part_a, between.min(axis=1))
             np.minimum.at(exits, self.part_b, between.min(axis=0))
-            doubt += self.stray @ exits
+            # The way may lead through other parts.
+            doubt += (np.count_nonzero(self.stray) - 1) * (self.stray @ exits)
         return doubt
 
     def _rounded(self, whole):

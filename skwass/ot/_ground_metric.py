@@ -6,6 +6,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array
 
 from ..measures import Histograms
+from ..measures._layout import refuse_masked
 
 # Metrics of scipy that need nothing but the points.
 METRIC_NAMES = {
@@ -63,6 +64,13 @@ def settle_metric(ground_metric, mu, nu):
             "Got ground_metric=a matrix with point clouds, expected histograms, whose "
             "bins its rows are. Pass a callable on two arrays of points."
         )
+    if not mu.are_on(nu.support):
+        raise ValueError(
+            "Got ground_metric=a matrix with histograms X and Y on different bins, "
+            "expected the same, whose distances it holds. Pass a callable on two "
+            "arrays of points."
+        )
+    refuse_masked(ground_metric, "ground_metric")
     matrix = check_array(ground_metric, dtype=np.float64, input_name="ground_metric")
     n_bins = mu.n_features
     if matrix.shape != (n_bins, n_bins):

@@ -3,7 +3,8 @@
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from ..measures import as_measures
+from ..measures import Histograms, as_measures, is_collection_of_clouds
+from ..measures._layout import refuse_masked
 
 
 def read_measures(X, Y=None, *, grid_shape=None, support=None):
@@ -14,7 +15,8 @@ def read_measures(X, Y=None, *, grid_shape=None, support=None):
     X, Y : array-like of shape (n, n_bins), or a collection of n point clouds
         As in :func:`skwass.measures.as_measures`. `Y` may be None.
     grid_shape, support : tuple of int, array-like
-        Where bins are; one of the two or none.
+        Where the bins of rows are; one of the two or none. Beside rows, measures that
+        know their points keep them.
 
     Returns
     -------
@@ -26,19 +28,30 @@ def read_measures(X, Y=None, *, grid_shape=None, support=None):
     ValueError
         For bad measures, or measures of two spaces.
     """
-    mu = as_measures(X, grid_shape=grid_shape, support=support)
+    given = {"grid_shape": grid_shape, "support": support}
     if Y is None:
+        mu = as_measures(X, **given)
         return mu, mu
-    nu = as_measures(Y, grid_shape=grid_shape, support=support, input_name="Y")
-    if mu.dim != nu.dim or (
-        isinstance(mu, type(nu)) and mu.n_features != nu.n_features
-    ):
+    knows = [_knows_points(measures) for measures in (X, Y)]
+    mu, nu = (
+        as_measures(
+            measures, **({} if known and not all(knows) else given), input_name=name
+        )
+        for name, measures, known in zip("XY", (X, Y), knows, strict=True)
+    )
+    are_rows = isinstance(mu, Histograms) and isinstance(nu, Histograms)
+    differ = are_rows and mu.n_features != nu.n_features and not all(knows)
+    if mu.dim != nu.dim or differ:
         raise ValueError(
             f"Got X and Y with {mu.n_features} and {nu.n_features} features in spaces "
             f"of dimension {mu.dim} and {nu.dim}, expected one space. "
             "Pass as_measures(X, grid_shape=...) if only X has a grid."
         )
     return mu, nu
+
+
+def _knows_points(X):
+    return isinstance(X, Histograms) or is_collection_of_clouds(X)
 
 
 def check_pairs(pairs, n_left, n_right):
@@ -60,6 +73,7 @@ def check_pairs(pairs, n_left, n_right):
     ValueError
         If the shape, the type or an index is wrong.
     """
+    refuse_masked(pairs, "pairs")
     pairs = check_array(pairs, dtype=None, input_name="pairs")
     if pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
         raise ValueError(

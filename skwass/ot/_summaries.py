@@ -172,6 +172,17 @@ class Frame:
         """Yield mean, points minus mean, and masses of each measure."""
         return moments(measures, self.origin, self.unit)
 
+    def rounding(self, measures):
+        """Return what rounding may add to a bound, by measure: sums over its points."""
+        return np.array(
+            [
+                np.finfo(float).eps
+                * (8 + len(a) ** 0.5)
+                * (np.abs(mean).max() + np.abs(x).max())
+                for mean, x, a in self.moments(measures)
+            ]
+        )
+
 
 def moments(measures, origin, unit=1.0):
     """Yield mean, points minus mean, and masses of each measure.

@@ -145,7 +145,7 @@ def test_checked_measures_and_tensors_are_accepted(small, digits):
     torch = pytest.importorskip("torch")
     Z = small(max_iter=1).fit(digits[0]).transform(digits[0])
     for X in (
-        as_measures(digits[0]),
+        as_measures(digits[0], grid_shape=(8, 8)),
         torch.from_numpy(digits[0]).requires_grad_(),
         [tuple(row) for row in digits[0]],
     ):

@@ -1,8 +1,12 @@
 """Lower bounds of W: never above it, equal to it where theory says so."""
 
+from decimal import Decimal
+
 import numpy as np
 import ot
 import pytest
+from exact_arithmetic import exact_w
+from hostile import hostile_pair
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skwass.measures import as_measures
@@ -328,3 +332,17 @@ def test_bad_measures_and_pairs_are_refused(bound, X, Y, settings, message):
 def test_bad_settings_are_refused(bound, name, value):
     with pytest.raises(ValueError, match=f"'{name}' parameter of {bound.__name__}"):
         bound(np.eye(3), **{name: value})
+
+
+def test_rounding_lifts_no_bound_above_the_distance():
+    """Not in the last bit, where atoms are 1e8 times as far away as W is long."""
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        pair = hostile_pair(rng, max_points=5)
+        if pair.masses != "dyadic":  # others are not known to the last bit
+            continue
+        mu, nu = (as_measures([measure]) for measure in (pair.mu, pair.nu))
+        w = exact_w(pair.mu, pair.nu, pair.p)
+        assert Decimal(lower_bound(mu, nu, p=pair.p)[0, 0]) <= w, pair
+        assert Decimal(centroid_bound(mu, nu)[0, 0]) <= w, pair
+        assert Decimal(projection_bound(mu, nu, p=pair.p)[0, 0]) <= w, pair
