@@ -11,6 +11,7 @@ from .._version import __version__
 from ..measures._layout import refuse_masked
 from ..ot import PairLabels, sample_pairs
 from ..ot._engine import CHUNK_SIZE, label_chunks, label_pairs, warn_unconverged
+from ..ot._fingerprint import fingerprint
 from ..ot._inputs import check_pairs
 from ..ot._pairwise import as_ground_truth
 from ..ot._plans import ListedPairs
@@ -52,8 +53,12 @@ def label(embedder, measures, pairs, *, gradients=False, deadline=None, on_chunk
     """
     settings = {"n_jobs": embedder.n_jobs, "deadline": deadline, "on_chunk": on_chunk}
     ground_truth = as_ground_truth(embedder.ground_truth)
-    key = (measures, pairs, ground_truth, gradients, __version__)
-    cached = check_memory(embedder.memory).cache(_solve, ignore=list(settings))
+    memory, code = check_memory(embedder.memory), None
+    if embedder.memory is not None:
+        # The memory itself would know functions and classes by name alone.
+        code = fingerprint(ground_truth)
+    key = (measures, pairs, ground_truth, gradients, __version__, code)
+    cached = memory.cache(_solve, ignore=["ground_truth", *settings])
     if cached.check_call_in_cache(*key, **settings):
         return *cached(*key, **settings), 0
     # A deadline may leave labels out: such an answer is not to be remembered.
@@ -63,9 +68,18 @@ def label(embedder, measures, pairs, *, gradients=False, deadline=None, on_chunk
 
 
 def _solve(
-    measures, pairs, ground_truth, gradients, version, *, n_jobs, deadline, on_chunk
+    measures,
+    pairs,
+    ground_truth,
+    gradients,
+    version,
+    code,
+    *,
+    n_jobs,
+    deadline,
+    on_chunk,
 ):
-    """Label pairs; the version is there for the cache to forget older ones by."""
+    """Label pairs; version and code are there for the cache to tell others by."""
     settings = {"n_jobs": n_jobs, "deadline": deadline, "on_chunk": on_chunk}
     labels = label_pairs(
         measures, measures, pairs, ground_truth, gradients=gradients, **settings

@@ -75,7 +75,7 @@ class MeasureReaderMixin:
 
     def _read_elsewhere(self, measures, input_name):
         """Return histograms that know their bins, others than those of `fit`."""
-        n_bins, dim = np.shape(self.support_)
+        n_bins, dim = np.asarray(self.support_).shape
         if self._reads_other_bins and measures.dim == dim:
             return measures
         raise ValueError(

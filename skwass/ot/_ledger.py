@@ -3,14 +3,13 @@
 import json
 import os
 import uuid
-from functools import partial
 from pathlib import Path
-from types import CodeType
 
 import joblib
 import numpy as np
 
 from .._version import __version__
+from ._fingerprint import fingerprint
 
 _HEADER_BYTES = 1024
 _PENDING = -1
@@ -173,31 +172,7 @@ def identify(mu, nu, ground_truth, plan, chunk_size):
         "pairs": joblib.hash(
             (type(plan).__name__, plan.shape, getattr(plan, "pairs", None))
         ),
-        "ground_truth": joblib.hash(_description(ground_truth)),
+        "ground_truth": fingerprint(ground_truth),
         "chunk_size": str(chunk_size),
         "version of skwass": __version__,
     }
-
-
-def _description(thing):
-    """Return what a parameter is, the same in each process: code, not address."""
-    if hasattr(thing, "get_params") and not isinstance(thing, type):
-        parameters = thing.get_params(deep=False)
-        return type(thing).__qualname__, _description(parameters)
-    if isinstance(thing, dict):
-        return {name: _description(value) for name, value in thing.items()}
-    if isinstance(thing, list | tuple):
-        return [_description(value) for value in thing]
-    if isinstance(thing, frozenset):
-        return set(thing)  # joblib hashes its elements in one order in each process
-    if isinstance(thing, CodeType):
-        return thing.co_code, thing.co_names, _description(thing.co_consts)
-    if isinstance(thing, partial):
-        return _description([thing.func, thing.args, thing.keywords])
-    if hasattr(thing, "__self__") and hasattr(thing, "__func__"):
-        return _description([thing.__func__, thing.__self__])
-    if hasattr(thing, "__code__"):
-        closure = [cell.cell_contents for cell in thing.__closure__ or ()]
-        defaults = thing.__defaults__, thing.__kwdefaults__
-        return _description([thing.__code__, closure, defaults])
-    return thing

@@ -91,7 +91,9 @@ def pairwise_wasserstein(
         A `.npy` file to write the distances to. Finished chunks are noted in a ledger
         beside it, at `out` + `".ledger"`: the same call after a crash does only what
         is missing, and a finished file is returned at once. A ledger of other data or
-        parameters is refused.
+        parameters is refused, and one of a ground truth or metric of yours whose code
+        was another; the code of other packages, and lists and dicts outside
+        functions, are not looked at.
     chunk_size : int, default=256
         Pairs a task, at most. A chunk is what a crash can lose for each worker, and
         what a task keeps in memory.
