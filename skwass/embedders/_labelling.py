@@ -5,16 +5,15 @@ from numbers import Integral
 from typing import NamedTuple
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_memory
+from sklearn.utils.validation import check_memory
 
 from .._version import __version__
-from ..measures._layout import refuse_masked
 from ..ot import PairLabels, sample_pairs
 from ..ot._engine import CHUNK_SIZE, label_chunks, label_pairs, warn_unconverged
 from ..ot._fingerprint import fingerprint
-from ..ot._inputs import check_pairs
 from ..ot._pairwise import as_ground_truth
 from ..ot._plans import ListedPairs
+from ._given_labels import check_labels, warn_of_other_labels
 from ._holdout import MAX_VALIDATION_PAIRS, MIN_VALIDATION_PAIRS, hold_out_measures
 from ._slopes import as_probes, choose_probes, in_units, slopes_of
 
@@ -167,61 +166,6 @@ def _tile(pairs, n_measures, block_size, rng):
     return np.unique(ends[:, 0] * n_measures + ends[:, 1], return_inverse=True)[1]
 
 
-def check_labels(pairs, distances, n_measures):
-    """Check labels given by a user.
-
-    Parameters
-    ----------
-    pairs : array-like of int of shape (n_pairs, 2), or None
-        Measure numbers; all pairs of a matrix of distances if None.
-    distances : array-like of shape (n_pairs,) or (n_measures, n_measures)
-        W, not squared.
-    n_measures : int
-        Number of measures.
-
-    Returns
-    -------
-    pairs : ndarray of int of shape (n_pairs, 2)
-    w : ndarray of shape (n_pairs,)
-    """
-    if distances is None:
-        raise ValueError(
-            "Got pairs without distances, expected both. Leave both out to have pairs "
-            "drawn and labelled."
-        )
-    refuse_masked(distances, "distances")
-    w = check_array(
-        distances, dtype=np.float64, ensure_2d=False, input_name="distances"
-    )
-    if pairs is None:
-        if w.shape != (n_measures, n_measures):
-            raise ValueError(
-                f"Got distances of shape {w.shape} without pairs, expected "
-                f"({n_measures}, {n_measures}). Pass the pairs that they belong to."
-            )
-        _refuse_asymmetric(w)
-        pairs = np.column_stack(np.triu_indices(n_measures, k=1))
-        w = w[pairs[:, 0], pairs[:, 1]]
-    pairs = check_pairs(pairs, n_measures, n_measures)
-    if w.shape != (len(pairs),):
-        raise ValueError(
-            f"Got distances of shape {w.shape}, expected ({len(pairs)},), one a pair. "
-            "Give them in the order of pairs."
-        )
-    if w.min() < 0:
-        raise ValueError(
-            f"Got distances[{int(w.argmin())}]={w.min():g}, expected W >= 0. Clip "
-            "rounding errors with np.maximum(distances, 0)."
-        )
-    own = np.flatnonzero((pairs[:, 0] == pairs[:, 1]) & (w > 0))
-    if len(own):
-        raise ValueError(
-            f"Got pairs[{own[0]}]={pairs[own[0]].tolist()} with a distance of "
-            f"{w[own[0]]:g}, expected 0 between a measure and itself. Drop such pairs."
-        )
-    return pairs, w
-
-
 def warn_of_idle_memory(embedder):
     """Warn of a `memory` that will not find labels again."""
     is_seeded = isinstance(embedder.random_state, Integral)
@@ -243,23 +187,6 @@ def _refuse_rounds(mode, embedder):
             f"{embedder.early_stopping}, expected single pairs, some of them held out "
             "to judge by. Set n_pairs to a number, or labels='pairs' and "
             "early_stopping=True."
-        )
-
-
-def _refuse_asymmetric(w):
-    """Raise unless a matrix of distances is symmetric with a zero diagonal."""
-    largest = np.abs(w).max(initial=0)
-    i, j = np.unravel_index(np.abs(w - w.T).argmax(), w.shape)
-    if not np.isclose(w[i, j], w[j, i], rtol=1e-6, atol=1e-9 * largest):
-        raise ValueError(
-            f"Got distances[{i}, {j}]={w[i, j]:g} and distances[{j}, {i}]={w[j, i]:g}, "
-            "expected a symmetric matrix. Fill both halves."
-        )
-    k = int(np.abs(np.diag(w)).argmax())
-    if abs(w[k, k]) > 1e-6 * largest:
-        raise ValueError(
-            f"Got distances[{k}, {k}]={w[k, k]:g}, expected zeros on the diagonal. "
-            "Pass distances, not similarities."
         )
 
 
@@ -344,6 +271,7 @@ def obtain_labels(
                 "distances out, or set labels='auto' to train on them."
             )
         pairs, w = check_labels(pairs, distances, len(measures))
+        warn_of_other_labels(embedder, measures, pairs, w)
         held_out = hold_out_measures(pairs, len(measures), fraction, rng)
         n_solves = 0
         if mode == "blocks":

@@ -1,5 +1,9 @@
 """What `fit` tells the world while it runs: scikit-learn callbacks and prints."""
 
+import warnings
+
+from sklearn.exceptions import ConvergenceWarning
+
 from ..ot._engine import CHUNK_SIZE
 
 
@@ -78,3 +82,15 @@ class FitReporter:
     def _print(self, message):
         if self.estimator.verbose:
             print(f"[{type(self.estimator).__name__}] {message}", flush=True)
+
+
+def warn_of_useless(scores):
+    """Warn where the best score of held-out pairs is worse than that of a constant."""
+    if scores and not max(scores) >= 0:
+        warnings.warn(
+            f"The best validation R2 is {max(scores):.3g}: the mean of W would be "
+            "nearer to held-out distances than the embedding is. Raise n_pairs or "
+            "max_iter, lower learning_rate, or check the distances that were given.",
+            ConvergenceWarning,
+            stacklevel=5,
+        )

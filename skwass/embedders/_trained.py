@@ -14,6 +14,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from .. import _clock
+from ..measures._layout import refuse_square
 from ..nn.devices import inference, resolve_device
 from ..nn.inputs import CHUNK_ROWS
 from ..nn.siamese import PairObjective, ValidationScore
@@ -29,7 +30,7 @@ from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
 from ._checks import on_cpu, to_tensor
 from ._io import FileMixin
 from ._labelling import obtain_labels
-from ._reporting import FitReporter
+from ._reporting import FitReporter, warn_of_useless
 from ._rounds import train_in_rounds
 from ._slopes import slope_weight, will_go_on
 from ._stages import (
@@ -129,13 +130,15 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             `n_pairs` pairs are drawn and labelled by `ground_truth`.
         distances : array-like of shape (n_pairs,), default=None
             W of `pairs`, not squared; or of all pairs, as a matrix of shape
-            (n_samples, n_samples), with `pairs` None.
+            (n_samples, n_samples), with `pairs` None. A dozen of them are solved, if
+            that takes no more than a second, and a warning says how they differ from W.
 
         Returns
         -------
         self : object
             Fitted estimator.
         """
+        refuse_square(y)
         with self._rollback():
             return self._fit(X, y, pairs, distances)
 
@@ -159,6 +162,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         self : object
             Fitted estimator.
         """
+        refuse_square(y)
         with self._rollback():
             return self._partial_fit(X, y, pairs, distances)
 
@@ -206,6 +210,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
 
             labels = self, measures, labelled, pair_rng, reporter, options.deadline
             labelled, result = train_in_rounds(module, result, fit_round, *labels)
+        warn_of_useless(result.validation_scores)
         self._keep(goes_on, module, labelled, batches, result)
         self.n_solves_ += n_mapped
         reporter.end_training(result.stopped_by)

@@ -8,11 +8,13 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from ..measures import Histograms
+from ..measures._layout import refuse_square
 from ..ot import sample_pairs
 from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
+from ._given_labels import check_labels, warn_of_other_labels
 from ._io import FileMixin
-from ._labelling import check_labels, label, warn_of_idle_memory
+from ._labelling import label, warn_of_idle_memory
 
 # Numbers in float64 that are held at a time, besides results.
 _MAX_NUMBERS = 2**23
@@ -56,12 +58,16 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
         self : object
             Fitted estimator.
         """
-        return self._fit_whole(X, None, None)
+        return self._fit_whole(X, y, None, None)
 
-    def _fit_whole(self, X, pairs, distances):
+    def _fit_whole(self, X, y, pairs, distances):
+        refuse_square(y)
         measures = refuse_one(self._read(X))
         rng = fresh_random_state(self.random_state)
         fitted = self._fit(measures, pairs, distances, rng)
+        if distances is not None:
+            known = check_labels(pairs, distances, len(measures))
+            warn_of_other_labels(self, measures, *known)
         # Last, so that a fit that fails changes nothing.
         self._remember(X, measures)
         vars(self).update(fitted)
@@ -99,14 +105,15 @@ class ScaledEmbedder(TrainingFreeEmbedder):
             are drawn and labelled by `ground_truth`, if there is anything to fit.
         distances : array-like of shape (n_pairs,), default=None
             W of `pairs`, not squared; or of all pairs, as a matrix of shape
-            (n_samples, n_samples), with `pairs` None.
+            (n_samples, n_samples), with `pairs` None. A dozen of them are solved, if
+            that takes no more than a second, and a warning says how they differ from W.
 
         Returns
         -------
         self : object
             Fitted estimator.
         """
-        return self._fit_whole(X, pairs, distances)
+        return self._fit_whole(X, y, pairs, distances)
 
     def _needs_labels(self):
         """Whether there is anything to fit to distances."""

@@ -15,6 +15,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..measures import Histograms, MeasureReaderMixin
+from ..measures._layout import refuse_square
 from ..ot import pairwise_wasserstein
 from ..ot._pairwise import GROUND_TRUTHS
 from ._checks import check_distances, check_rectangle, look_like_distances
@@ -206,6 +207,7 @@ class WassersteinMDS(
         self : object
             Fitted estimator.
         """
+        refuse_square(y)
         W, measures = self._training_distances(X)
         D = np.square(W)
         best = nearest_edm(D, solver=self.solver, tol=self.tol, max_iter=self.max_iter)
@@ -244,7 +246,7 @@ class WassersteinMDS(
         Z : ndarray of shape (n_samples, n_components)
             `embedding_`.
         """
-        return self.fit(X).embedding_
+        return self.fit(X, y).embedding_
 
     def transform(self, X):
         """Place measures among the training ones.

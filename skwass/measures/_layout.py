@@ -61,6 +61,17 @@ def refuse_masked(x, name):
         )
 
 
+def refuse_square(y):
+    """Raise for distances in the place of targets, which are ignored."""
+    is_array = hasattr(y, "shape") or isinstance(y, list)
+    shape: tuple = np.shape(y) if is_array else ()
+    if len(shape) == 2 and shape[0] == shape[1] > 1:
+        raise ValueError(
+            f"Got y of shape {shape}, which looks like distances and would be "
+            "ignored, expected None or targets. Pass distances=y."
+        )
+
+
 def normalised(masses):
     """Divide masses by their sums, along the last axis; a new array.
 

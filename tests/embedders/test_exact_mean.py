@@ -108,7 +108,8 @@ def test_means_that_cannot_be_exact(embedder, parameters, match, digits):
 
 def test_given_distances_below_those_of_means_turn_it_off(digits, small):
     W = np.ones((40, 40)) - np.eye(40)
-    embedder = small(max_iter=1).fit(digits[0][:40], distances=1e-3 * W)
+    with pytest.warns(UserWarning, match="times W, by no common factor"):
+        embedder = small(max_iter=1).fit(digits[0][:40], distances=1e-3 * W)
     assert embedder.module_.n_exact == 0
     assert embedder.module_.settings["architecture"] == "mlp"
 

@@ -149,4 +149,5 @@ def test_learned_layers_get_single_pairs(few, images):
 def test_given_distances_are_all_there_is(images):
     W = np.ones((80, 80)) - np.eye(80)
     embedder = make_small(DeepWassersteinEmbedder, n_pairs="auto", max_iter=1)
-    assert embedder.fit(images, distances=W).n_iter_ == 1
+    with pytest.warns(UserWarning, match="times W, by no common factor"):
+        assert embedder.fit(images, distances=W).n_iter_ == 1

@@ -191,9 +191,9 @@ def test_memory_keeps_labels(name, make, digits, tmp_path):
 def test_given_distances_are_those_of_pairs(name, make, digits, test_distances):
     if name == "gaussian":
         pytest.skip("learns no unit")
-    one, other = (
-        make().fit(digits[1], distances=factor * test_distances) for factor in (1, 3)
-    )
+    one = make().fit(digits[1], distances=test_distances)
+    with pytest.warns(UserWarning, match="are 3 times W"):
+        other = make().fit(digits[1], distances=3 * test_distances)
     assert one.n_pairs_ == 100 * 99 // 2
     assert other.scale_ > 2 * one.scale_
 

@@ -416,9 +416,13 @@ def test_scales_come_from_all_over_the_data():
 def test_the_mean_is_not_exact_where_labels_are_below_it(clouds):
     clouds = clouds[:20]
     W = pairwise_wasserstein(clouds, ground_truth=GromovWasserstein(init="product"))
-    embedder = small(max_iter=1).fit(clouds, distances=W)
+    with pytest.warns(UserWarning, match="times W, by no common factor"):
+        embedder = small(max_iter=1).fit(clouds, distances=W)
     assert embedder.module_.n_exact == 0
-    with pytest.raises(ValueError, match="distances below those of means"):
+    with (
+        pytest.warns(UserWarning, match="by no common factor"),
+        pytest.raises(ValueError, match="distances below those of means"),
+    ):
         small(exact_mean=True).fit(clouds, distances=W)
     W = pairwise_wasserstein(clouds)
     assert small(max_iter=1).fit(clouds, distances=W).module_.n_exact == 3

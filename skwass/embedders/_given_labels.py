@@ -1,0 +1,173 @@
+"""Labels that a user gives: their layout, and whether they are what they should be."""
+
+import warnings
+
+import numpy as np
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils.validation import check_array
+
+from .. import _clock
+from ..measures._layout import refuse_masked
+from ..ot._engine import label_pairs
+from ..ot._ground_metric import evenly
+from ..ot._inputs import check_pairs
+from ..ot._pairwise import as_ground_truth
+from ._exact_parts import is_gromov
+
+# Given pairs that are solved and compared, the fewest that say something, and seconds
+# that all of them may take.
+_N_COMPARED, _MIN_COMPARED, _SECONDS = 12, 3, 1.0
+# Points of one measure times points of the other that one solve of a tenth of a second
+# is for: beyond, nothing is compared.
+_MAX_ARCS, _MAX_GROMOV_ARCS = 400_000, 10_000
+# Labels may be approximate by this share; a relation must explain them to this one.
+_TOLERANCE, _SPREAD = 0.1, 0.05
+# Powers of W that go by other names.
+_POWERS = {2: "squares", 0.5: "roots"}
+
+
+def check_labels(pairs, distances, n_measures):
+    """Check labels given by a user.
+
+    Parameters
+    ----------
+    pairs : array-like of int of shape (n_pairs, 2), or None
+        Measure numbers; all pairs of a matrix of distances if None.
+    distances : array-like of shape (n_pairs,) or (n_measures, n_measures)
+        W, not squared.
+    n_measures : int
+        Number of measures.
+
+    Returns
+    -------
+    pairs : ndarray of int of shape (n_pairs, 2)
+    w : ndarray of shape (n_pairs,)
+    """
+    if distances is None:
+        raise ValueError(
+            "Got pairs without distances, expected both. Leave both out to have pairs "
+            "drawn and labelled."
+        )
+    refuse_masked(distances, "distances")
+    w = check_array(
+        distances, dtype=np.float64, ensure_2d=False, input_name="distances"
+    )
+    if pairs is None:
+        if w.shape != (n_measures, n_measures):
+            raise ValueError(
+                f"Got distances of shape {w.shape} without pairs, expected "
+                f"({n_measures}, {n_measures}). Pass the pairs that they belong to."
+            )
+        _refuse_asymmetric(w)
+        pairs = np.column_stack(np.triu_indices(n_measures, k=1))
+        w = w[pairs[:, 0], pairs[:, 1]]
+    pairs = check_pairs(pairs, n_measures, n_measures)
+    if w.shape != (len(pairs),):
+        raise ValueError(
+            f"Got distances of shape {w.shape}, expected ({len(pairs)},), one a pair. "
+            "Give them in the order of pairs."
+        )
+    if w.min() < 0:
+        raise ValueError(
+            f"Got distances[{int(w.argmin())}]={w.min():g}, expected W >= 0. Clip "
+            "rounding errors with np.maximum(distances, 0)."
+        )
+    own = np.flatnonzero((pairs[:, 0] == pairs[:, 1]) & (w > 0))
+    if len(own):
+        raise ValueError(
+            f"Got pairs[{own[0]}]={pairs[own[0]].tolist()} with a distance of "
+            f"{w[own[0]]:g}, expected 0 between a measure and itself. Drop such pairs."
+        )
+    return pairs, w
+
+
+def warn_of_other_labels(embedder, measures, pairs, w):
+    """Solve a few pairs whose labels are given, and warn if they are of another kind.
+
+    Parameters
+    ----------
+    embedder : WassersteinEmbedder
+        For its `ground_truth`.
+    measures : Histograms or PointClouds
+        Training data.
+    pairs : ndarray of int of shape (n_pairs, 2)
+        Checked.
+    w : ndarray of shape (n_pairs,)
+        Given distances.
+    """
+    if not w.any():  # there are other warnings of that
+        return
+    given, solved = _solve_some(embedder, measures, pairs, w)
+    given, solved = given[solved > 0], solved[solved > 0]
+    if len(solved) < _MIN_COMPARED:
+        return
+    is_near = np.median(np.abs(given / solved - 1)) <= _TOLERANCE
+    if is_near and not _power_of(solved, given):
+        return
+    warnings.warn(
+        f"Got distances that {_relation(given, solved)} (of {len(solved)} pairs that "
+        f"were solved), expected W by ground_truth={embedder.ground_truth}, not "
+        "squared, in the unit of X and in the order of pairs. They are used as they "
+        "are, and score compares with the ground truth.",
+        UserWarning,
+        stacklevel=6,
+    )
+
+
+def _solve_some(embedder, measures, pairs, w):
+    """Return given and solved distances of some pairs, as many as a second allows."""
+    truth = as_ground_truth(embedder.ground_truth)
+    limit = _MAX_GROMOV_ARCS if is_gromov(truth) else _MAX_ARCS
+    limited = getattr(embedder, "max_time", None) or np.inf
+    deadline = _clock.now() + min(_SECONDS, _TOLERANCE * limited)
+    differ = np.flatnonzero(pairs[:, 0] != pairs[:, 1])
+    given, solved = [], []
+    for row in differ[evenly(len(differ), _N_COMPARED)] if len(differ) else []:
+        i, j = pairs[row]
+        if len(measures.measure(i)[1]) * len(measures.measure(j)[1]) > limit:
+            continue
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            labels = label_pairs(measures, measures, pairs[row : row + 1], truth)
+        given.append(w[row])
+        solved.append(labels.w[0])
+        if _clock.now() > deadline:
+            break
+    return np.array(given), np.array(solved)
+
+
+def _relation(given, solved):
+    """Say how given distances go with solved ones."""
+    if power := _power_of(solved, given):
+        return f"are its {_POWERS[power]}, not W"
+    for power, name in {1: "W", **{p: f"its {n}" for p, n in _POWERS.items()}}.items():
+        ratio = given / solved**power
+        factor = np.median(ratio)
+        if factor > 0 and np.abs(ratio / factor - 1).max() <= _SPREAD:
+            return f"are {factor:.4g} times {name}"
+    low, high = (given / solved).min(), (given / solved).max()
+    return f"are {low:.3g} to {high:.3g} times W, by no common factor"
+
+
+def _power_of(solved, given):
+    """Return 2 or 0.5 if that power of W explains labels, and W does not; or None."""
+    errors = {p: np.abs(given / solved**p - 1).max() for p in (1, *_POWERS)}
+    best = min(errors, key=errors.__getitem__)
+    return best if best != 1 and errors[best] <= _SPREAD / 5 else None
+
+
+def _refuse_asymmetric(w):
+    """Raise unless a matrix of distances is symmetric with a zero diagonal."""
+    largest = np.abs(w).max(initial=0)
+    i, j = np.unravel_index(np.abs(w - w.T).argmax(), w.shape)
+    if not np.isclose(w[i, j], w[j, i], rtol=1e-6, atol=1e-9 * largest):
+        raise ValueError(
+            f"Got distances[{i}, {j}]={w[i, j]:g} and distances[{j}, {i}]={w[j, i]:g}, "
+            "expected a symmetric matrix. Fill both halves."
+        )
+    k = int(np.abs(np.diag(w)).argmax())
+    if abs(w[k, k]) > 1e-6 * largest:
+        raise ValueError(
+            f"Got distances[{k}, {k}]={w[k, k]:g}, expected zeros on the diagonal. "
+            "Pass distances, not similarities."
+        )
