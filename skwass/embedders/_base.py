@@ -1,6 +1,7 @@
 """The contract that every embedder keeps."""
 
 from abc import ABC, abstractmethod
+from contextlib import contextmanager
 
 import numpy as np
 import torch
@@ -14,8 +15,10 @@ from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..measures import MeasureReaderMixin
 from ..measures._layout import refuse_masked
+from ..measures._units import in_unit, unit_exponent
 from ..nn.readouts import paired_distances, pairwise_distances
 from ..ot import sample_pairs
+from ._exact_parts import scales_with_points
 from ._labelling import label
 
 # What a fit stores before it trains: of its input, and its seeds.
@@ -26,7 +29,12 @@ OF_INPUT = (
     "support_",
     "padded_share_",
     "_first_seeds",
+    "_unit",
 )
+# Beyond this in the unit of fit, squares of float32 overflow.
+_MAX_EMBEDDING = 1e18
+# Coordinates beyond two to this power need a unit of their own.
+_MAX_EXPONENT = 60
 
 
 def fresh_random_state(random_state):
@@ -50,6 +58,18 @@ def refuse_one(measures):
     return measures
 
 
+def _refuse_beyond(rows):
+    """Return rows, unless float32 cannot hold their squares."""
+    largest = max(rows.max(), -rows.min())
+    if not largest < _MAX_EMBEDDING:  # NaN, too
+        raise ValueError(
+            f"Got measures whose embeddings reach {largest:.1g}, expected less than "
+            "1e18, whose squares float32 can hold. Check their unit, or fit to "
+            "measures like them."
+        )
+    return rows
+
+
 class WassersteinEmbedder(
     MeasureReaderMixin,
     ClassNamePrefixFeaturesOutMixin,
@@ -63,6 +83,9 @@ class WassersteinEmbedder(
     `support`, `ground_truth`, `n_score_pairs`, `memory`, `n_jobs` and `random_state`.
     What follows from an embedding is here.
     """
+
+    # The power of two that coordinates are divided by, at the door.
+    _unit = 0
 
     @abstractmethod
     def fit(self, X, y=None):
@@ -85,9 +108,10 @@ class WassersteinEmbedder(
         Z : ndarray of shape (n_samples, n_features_out), float32
             `||Z[i] - Z[j]||` is about W(X[i], X[j]), not squared, and a row depends on
             no other row, unless the notes of the class say for which setting not.
+            float64, if coordinates are beyond 1e9, or all below 1e-9.
         """
         check_is_fitted(self)
-        return self._embed(self._as_measures(X))
+        return self._in_data_unit(_refuse_beyond(self._embed(self._as_measures(X))))
 
     def pairwise_distances(self, X, Y=None, *, squared=False):
         """Predict Wasserstein distances of all pairs.
@@ -112,9 +136,12 @@ class WassersteinEmbedder(
         Computed by blocks; memory beyond the result is bounded.
         """
         check_is_fitted(self)
-        r_x = self._represent(self._as_measures(X))
-        r_y = None if Y is None else self._represent(self._as_measures(Y, "Y"))
-        return self._all_distances(r_x, r_y, squared)
+        r_x = _refuse_beyond(self._represent(self._as_measures(X)))
+        r_y = None
+        if Y is not None:
+            r_y = _refuse_beyond(self._represent(self._as_measures(Y, "Y")))
+        W = self._all_distances(r_x, r_y, squared)
+        return self._in_data_unit(W, 2 if squared else 1)
 
     def score(self, X, y=None):
         """Return R2 of predicted against true distances W of pairs of `X`.
@@ -148,6 +175,49 @@ class WassersteinEmbedder(
         predicted = self._paired_distances(self._represent(measures), pairs)
         return float(r2_score(w, predicted))
 
+    def _as_measures(self, X, input_name="X"):
+        return in_unit(super()._as_measures(X, input_name), self._unit)
+
+    def _choose_unit(self, measures):
+        """Set the unit to compute in, by a fit from scratch; return measures in it.
+
+        Everything inside an embedder is in this unit, labels too, so that squares in
+        float32 are safe whatever the data are measured in.
+        """
+        exponent = unit_exponent(measures)
+        if exponent and not scales_with_points(self.ground_truth):
+            if abs(exponent) > _MAX_EXPONENT:
+                raise ValueError(
+                    f"Got X with coordinates up to about {2.0**exponent:.1g} and "
+                    f"ground_truth={self.ground_truth}, which need not be in their "
+                    f"unit, expected them between {2.0**-_MAX_EXPONENT:.1g} and "
+                    f"{2.0**_MAX_EXPONENT:.1g}. Measure in another unit."
+                )
+            exponent = 0
+        self._unit = exponent
+        return in_unit(measures, exponent)
+
+    @contextmanager
+    def _rollback(self):
+        """Undo the bookkeeping of input if a fit fails."""
+        before = {name: vars(self)[name] for name in OF_INPUT if name in vars(self)}
+        try:
+            yield
+        except BaseException:
+            for name in OF_INPUT:
+                vars(self).pop(name, None)
+            vars(self).update(before)
+            raise
+
+    def _in_data_unit(self, values, power=1):
+        """Return values, which are multiplied as points to a power, in their unit.
+
+        In float64, where the unit of the data may be beyond float32.
+        """
+        if self._unit == 0:
+            return values
+        return np.ldexp(values.astype(np.float64), power * self._unit)
+
     def _represent(self, measures):
         """Return what distances are computed from, one entry a measure."""
         return self._embed(measures)
@@ -168,13 +238,13 @@ class WassersteinEmbedder(
         """Check embeddings that a user wants decoded."""
         check_is_fitted(self)
         refuse_masked(X, "X")
-        X = check_array(X, dtype=dtype, input_name="X")
+        X = check_array(X, dtype=dtype if self._unit == 0 else float, input_name="X")
         if X.shape[1] != self._n_features_out:
             raise ValueError(
                 f"Got X with {X.shape[1]} columns, expected {self._n_features_out}. "
                 "Pass rows of what transform gives."
             )
-        return X
+        return X if self._unit == 0 else np.ldexp(X, -self._unit).astype(dtype)
 
     def _blocks(self, z):
         """Return the sizes of the blocks of z whose Euclidean distances add up."""

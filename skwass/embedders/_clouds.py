@@ -47,7 +47,7 @@ class CloudEmbedder(TrainedEmbedder):
             Points of equal weights, in the unit of the data. After a fit on a Gromov
             distance each is one of its isometry class.
         """
-        return self._decode(X)
+        return self._in_data_unit(self._decode(X))
 
     def _embed(self, measures):
         if isinstance(measures, Histograms) and self.module_.takes_histograms:

@@ -140,6 +140,7 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "n_nodes": [Interval(Integral, 2, None, closed="left")],
     }
+    _of_points = {"nodes_": 1, "scale_": 1}
     _saved = (
         *ScaledEmbedder._saved,
         "nodes_",
@@ -206,13 +207,17 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
             rows, ends = np.unique(pairs, return_inverse=True)
             Z = draft._embed(measures[rows])
             predicted = self._paired_distances(Z, ends.reshape(-1, 2))
-            fitted["scale_"] = fit_scale(predicted**2, w)
+            # A walk has no unit; in one of its own, labels are about as large.
+            unit = predicted.max(initial=0.0) / (w.max(initial=0.0) or np.inf) or 1.0
+            fitted["scale_"] = fit_scale(predicted**2, unit * w) / unit
         return fitted
 
     def _reopen(self):
         with warnings.catch_warnings():  # fit has warned
             warnings.simplefilter("ignore", UserWarning)
-            even = _even_affinity(self.nodes_, self.grid_shape_, self._n_neighbors)
+            even = _even_affinity(
+                self._own("nodes_"), self.grid_shape_, self._n_neighbors
+            )
         vars(self).update(_walk(even, self.n_scales_))
 
     def __getstate__(self):
@@ -225,20 +230,20 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
             self._steps = dyadic_steps(self.operator_, self.n_scales_)
 
     def _embed(self, measures):
-        parts = []
+        scale, parts = float(self._own("scale_")), []
         for some in blocks_of(measures, self._n_features_out):
             masses = self._masses(some)
             features = diffusion_features(
                 masses, self.operator_, self._steps, self._alpha
             )
-            parts.append(np.multiply(features, self.scale_, out=features))
+            parts.append(np.multiply(features, scale, out=features))
         return np.concatenate(parts)
 
     def _masses(self, measures):
         """Return the mass on each node: [n_measures, n_nodes]."""
         if isinstance(measures, Histograms):
             return measures.masses
-        return share_mass(self.nodes_, measures, self._n_neighbors)
+        return share_mass(self._own("nodes_"), measures, self._n_neighbors)
 
     def _all_distances(self, r_x, r_y, squared):
         z_x = torch.from_numpy(r_x)

@@ -11,6 +11,8 @@ EXACT_MEAN_CONSTRAINT = ["boolean", StrOptions({"auto"})]
 # Lines see all of a measure in few dimensions alone: in 10, Fourier coefficients or
 # masses are better.
 _SLICED_DIM = 3
+# Metrics that are multiplied with the points.
+_HOMOGENEOUS = {"chebyshev", "cityblock", "euclidean"}
 _GROMOV = (GromovWasserstein, EntropicGromovWasserstein)
 # Pairs whose labels are held against the distances of means, and how far below these
 # rounding, or entropy, may bring them.
@@ -29,6 +31,17 @@ def is_w2(ground_truth):
         not isinstance(truth, _GROMOV)
         and getattr(truth, "p", None) == 2
         and is_euclidean(getattr(truth, "ground_metric", None))
+    )
+
+
+def scales_with_points(ground_truth):
+    """Whether distances are in the unit of points, so far as a ground truth says."""
+    truth = as_ground_truth(ground_truth)
+    metric = getattr(truth, "ground_metric", None)
+    return (
+        isinstance(metric, str)
+        and metric in _HOMOGENEOUS
+        and getattr(truth, "scale", "auto") == "auto"
     )
 
 

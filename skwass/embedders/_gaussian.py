@@ -91,6 +91,7 @@ class GaussianEmbedder(TrainingFreeEmbedder):
     """
 
     _reads_other_bins = True
+    _of_points = {"location_": 1, "covariance_": 2}
     _saved = (*TrainingFreeEmbedder._saved, "location_", "covariance_", "n_solves_")
 
     def __init__(
@@ -126,12 +127,12 @@ class GaussianEmbedder(TrainingFreeEmbedder):
         }
 
     def _represent(self, measures):
-        return _moments(measures, self.location_)
+        return _moments(measures, self._own("location_"))
 
     def _embed(self, measures):
-        principal, parts = _principal(self.covariance_), []
+        principal, parts = _principal(self._own("covariance_")), []
         for some in blocks_of(measures, 4 * self.covariance_.size):
-            summaries = _moments(some, self.location_)
+            summaries = _moments(some, self._own("location_"))
             columns = tangent(summaries[:, 1:], *principal), summaries[:, 0]
             parts.append(np.hstack(columns).astype(np.float32))
         return np.concatenate(parts)

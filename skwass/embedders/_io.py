@@ -129,8 +129,9 @@ def write(path, estimator, parameters, attributes, network, weights):
         for name, value in values.items():
             value = value.to_numpy() if hasattr(value, "to_numpy") else value
             if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
-                array = np.ascontiguousarray(value)
-                tensors[f"{section}.{name}"] = torch.from_numpy(array)
+                # A copy: a parameter and what fit made of it may be one array.
+                array = torch.from_numpy(np.array(value, order="C"))
+                tensors[f"{section}.{name}"] = array
             else:
                 header[section][name] = _to_json(name, value)
     try:

@@ -271,6 +271,7 @@ def obtain_labels(
                 "distances out, or set labels='auto' to train on them."
             )
         pairs, w = check_labels(pairs, distances, len(measures))
+        w = np.ldexp(w, -embedder._unit)
         warn_of_other_labels(embedder, measures, pairs, w)
         held_out = hold_out_measures(pairs, len(measures), fraction, rng)
         n_solves = 0

@@ -150,6 +150,7 @@ class LinearOTEmbedder(ScaledEmbedder):
         "ground_truth": [StrOptions({"exact", "sinkhorn"}), HasMethods(["solve"])],
     }
     _reads_other_bins = True
+    _of_points = {"reference_points_": 1}
     _saved = (
         *ScaledEmbedder._saved,
         "reference_points_",
@@ -214,16 +215,17 @@ class LinearOTEmbedder(ScaledEmbedder):
         X = self._check_embeddings(X, np.float64)
         if len(self._components):
             X = X @ self._components / self._stretch + self._center
-        points, weights = self.reference_points_, self.reference_weights_
+        points, weights = self._own("reference_points_"), self.reference_weights_
         shapes, means = np.split(X, [points.size], axis=1)
         moves = self._feature_map().invert(shapes).reshape(-1, *points.shape)
         clouds = points + moves / np.sqrt(weights)[:, None] + means[:, None]
+        clouds = self._in_data_unit(clouds)
         if np.ptp(weights) > 1e-12:
             return [(cloud, weights.copy()) for cloud in clouds]
         return clouds
 
     def _embed(self, measures):
-        reference = self.reference_points_, self.reference_weights_
+        reference = self._own("reference_points_"), self.reference_weights_
         feature_map, parts = self._feature_map(), []
         for some in blocks_of(measures, reference[0].size):
             moves = transport_maps(*reference, some, self.solver_, self.n_jobs)
@@ -246,6 +248,8 @@ class LinearOTEmbedder(ScaledEmbedder):
         points, weights, n_solves = make_reference(
             self.reference, self.n_reference, measures, solver, rng, self.n_jobs
         )
+        if not isinstance(self.reference, str):
+            points = np.ldexp(points, -self._unit)
         needs_maps |= self.correction or self.n_components is not None
         members = np.sort(rng.permutation(len(measures))[: self.n_maps])
         n_pairs = self.n_pairs
@@ -291,7 +295,7 @@ class LinearOTEmbedder(ScaledEmbedder):
         known_sq = gaps_squared(means, ends)
         if self._needs_labels():
             scale = fit_scale(gaps_sq, w, known_sq)
-        if self.correction and matter(gaps_sq, w):
+        if self.correction and matter(gaps_sq, w, known_sq):
             return fit_correction(shapes, ends, w, known_sq, scale)
         return FeatureMap.scaling(shapes.shape[1], scale)
 

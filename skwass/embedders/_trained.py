@@ -3,7 +3,6 @@
 import copy
 import warnings
 from abc import abstractmethod
-from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
 
@@ -255,24 +254,13 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         reporter.end_training("max_iter")
         return self
 
-    @contextmanager
-    def _rollback(self):
-        """Undo the bookkeeping of input if a fit fails: its module is a copy anyhow."""
-        before = {name: vars(self)[name] for name in OF_INPUT if name in vars(self)}
-        try:
-            yield
-        except BaseException:
-            for name in OF_INPUT:
-                vars(self).pop(name, None)
-            vars(self).update(before)
-            raise
-
     def _check_several(self, X, goes_on):
         """Check measures to train on; a fit from scratch remembers their kind."""
-        measures = refuse_one(self._as_measures(X) if goes_on else self._read(X))
-        if not goes_on:
-            self._remember(X, measures)
-        return measures
+        if goes_on:
+            return refuse_one(self._as_measures(X))
+        measures = refuse_one(self._read(X))
+        self._remember(X, measures)
+        return self._choose_unit(measures)
 
     def _seeds(self, goes_on):
         """Return seeds of the choice of pairs and of the training.

@@ -37,6 +37,9 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
         "random_state": ["random_state"],
     }
     _saved = (*OF_INPUT, "_n_features_out")
+    # Fitted attributes that are multiplied with the points, and to which power. Outside
+    # they are in the unit of the data.
+    _of_points = {}
 
     @abstractmethod
     def _fit(self, measures, pairs, distances, rng):
@@ -62,16 +65,27 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
 
     def _fit_whole(self, X, y, pairs, distances):
         refuse_square(y)
-        measures = refuse_one(self._read(X))
-        rng = fresh_random_state(self.random_state)
-        fitted = self._fit(measures, pairs, distances, rng)
-        if distances is not None:
-            known = check_labels(pairs, distances, len(measures))
-            warn_of_other_labels(self, measures, *known)
+        with self._rollback():
+            read = refuse_one(self._read(X))
+            measures = self._choose_unit(read)
+            rng = fresh_random_state(self.random_state)
+            is_given = pairs is not None or distances is not None
+            if is_given:
+                pairs, w = check_labels(pairs, distances, len(measures))
+                distances = np.ldexp(w, -self._unit)
+            fitted = self._fit(measures, pairs, distances, rng)
+            if is_given:
+                warn_of_other_labels(self, measures, pairs, distances)
         # Last, so that a fit that fails changes nothing.
-        self._remember(X, measures)
+        self._remember(X, read)
+        for name, power in self._of_points.items():
+            fitted[name] = self._in_data_unit(fitted[name], power)
         vars(self).update(fitted)
         return self
+
+    def _own(self, name):
+        """Return a fitted attribute that is made of points, in the own unit."""
+        return np.ldexp(getattr(self, name), -self._of_points[name] * self._unit)
 
     def __sklearn_is_fitted__(self):
         return "_n_features_out" in vars(self)

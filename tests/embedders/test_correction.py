@@ -84,7 +84,8 @@ def test_fit_scale():
     w = np.sqrt(known + 0.49 * d**2)
     assert fit_scale(d**2, w, known) == pytest.approx(0.7)
     assert fit_scale(np.zeros(3), np.zeros(3)) == 1.0
-    assert fit_scale(1e-28 * d, d) == 1.0
+    assert fit_scale(1e-28 * d, d, known) == 1.0  # rounding, beside translates
+    assert fit_scale(1e-28 * d**2, d) == pytest.approx(1e14)  # another unit
     with pytest.warns(UserWarning, match="Fitted a scale of 0"):
         assert fit_scale(d**2, 0.1 * np.sqrt(known), known) == 0
 
