@@ -128,6 +128,7 @@ def geodesic(embedder, X, *, times=7):
             "Pass X[[i, j]], or [cloud_a, cloud_b]."
         )
     start, end = np.asarray(embedder.transform(X), dtype=np.float64)
+    refuse_masked(times, "times")
     t = np.linspace(0, 1, times) if np.ndim(times) == 0 else np.asarray(times, float)
     if t.ndim != 1 or not len(t):
         raise ValueError(

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.sparse import csr_array
 
 from skwass import LinearOTEmbedder, WassersteinMDS
-from skwass.geometry import barycenter
+from skwass.geometry import barycenter, geodesic
 from skwass.manifold import nearest_edm
 from skwass.measures import (
     Histograms,
@@ -159,7 +159,7 @@ def test_bin_positions(settings, support, grid_shape):
     assert_array_equal(as_measures(measures, **settings).support, support)
     placed = as_measures(ROWS, grid_shape=(2, 2))
     if settings:
-        with pytest.raises(ValueError, match=r"bins are not where .* pass X\.masses"):
+        with pytest.raises(ValueError, match=r"puts them elsewhere, .* pass X\.masses"):
             as_measures(placed, **settings)
     else:
         assert as_measures(placed) is placed
@@ -312,6 +312,10 @@ def test_positions_that_do_not_fit_the_bins_are_refused(X, settings, message):
         as_measures(X, **settings)
 
 
+def masked_metric(x, y):
+    return masked(np.ones((len(x), len(y))))
+
+
 def fitted_map():
     return LinearOTEmbedder(n_reference=4, random_state=0).fit(ROWS)
 
@@ -356,6 +360,13 @@ def masked(x):
         ),
         (lambda: fitted_map().inverse_transform(masked(np.zeros((1, 5)))), "X"),
         (lambda: barycenter(fitted_map(), ROWS, weights=masked(np.ones(2))), "weights"),
+        (lambda: geodesic(fitted_map(), ROWS, times=masked(np.ones(2))), "times"),
+        (
+            lambda: pairwise_wasserstein(
+                ROWS, ground_truth=ExactWasserstein(ground_metric=masked_metric)
+            ),
+            "ground_metric=.* with an answer",
+        ),
     ],
 )
 def test_masks_are_not_dropped(read, name):

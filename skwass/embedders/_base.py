@@ -108,10 +108,11 @@ class WassersteinEmbedder(
         Z : ndarray of shape (n_samples, n_features_out), float32
             `||Z[i] - Z[j]||` is about W(X[i], X[j]), not squared, and a row depends on
             no other row, unless the notes of the class say for which setting not.
-            float64, if coordinates are beyond 1e9, or all below 1e-9.
+            float64 if the largest coordinate in `fit` was above 2^30 (about 1e9) or
+            below 2^-31.
         """
         check_is_fitted(self)
-        return self._in_data_unit(_refuse_beyond(self._embed(self._as_measures(X))))
+        return self._rescaled(_refuse_beyond(self._embed(self._as_measures(X))))
 
     def pairwise_distances(self, X, Y=None, *, squared=False):
         """Predict Wasserstein distances of all pairs.
@@ -129,7 +130,8 @@ class WassersteinEmbedder(
         -------
         W : ndarray of shape (n_x, n_y), float32
             Distances between the rows of `transform`, Euclidean unless the notes of the
-            class say otherwise. Symmetric with a zero diagonal if `Y` is None.
+            class say otherwise. Symmetric with a zero diagonal if `Y` is None. float64
+            where `transform` gives float64.
 
         Notes
         -----
@@ -141,7 +143,7 @@ class WassersteinEmbedder(
         if Y is not None:
             r_y = _refuse_beyond(self._represent(self._as_measures(Y, "Y")))
         W = self._all_distances(r_x, r_y, squared)
-        return self._in_data_unit(W, 2 if squared else 1)
+        return self._rescaled(W, 2 if squared else 1)
 
     def score(self, X, y=None):
         """Return R2 of predicted against true distances W of pairs of `X`.
@@ -216,7 +218,11 @@ class WassersteinEmbedder(
         """
         if self._unit == 0:
             return values
-        return np.ldexp(values.astype(np.float64), power * self._unit)
+        return np.ldexp(np.asarray(values, dtype=np.float64), power * self._unit)
+
+    def _rescaled(self, values, power=1):
+        """Return embeddings, or distances to a power, in the unit of the data."""
+        return self._in_data_unit(values, power)
 
     def _represent(self, measures):
         """Return what distances are computed from, one entry a measure."""

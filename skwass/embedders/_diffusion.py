@@ -140,7 +140,6 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
         "n_nodes": [Interval(Integral, 2, None, closed="left")],
     }
-    _of_points = {"nodes_": 1, "scale_": 1}
     _saved = (
         *ScaledEmbedder._saved,
         "nodes_",
@@ -219,6 +218,14 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
                 self._own("nodes_"), self.grid_shape_, self._n_neighbors
             )
         vars(self).update(_walk(even, self.n_scales_))
+
+    @property
+    def _of_points(self):
+        # Without a fitted scale, distances have the unit of the walk, which is none.
+        return {"nodes_": 1, "scale_": 1} if self.n_pairs_ else {"nodes_": 1}
+
+    def _rescaled(self, values, power=1):
+        return super()._rescaled(values, power) if self.n_pairs_ else values
 
     def __getstate__(self):
         # Powers of the operator are large, and soon made.

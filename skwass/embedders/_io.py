@@ -15,7 +15,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from .. import ot
 
-FORMAT = 3
+FORMAT = 4
 _WEIGHTS = "module"
 _SECTIONS = ("parameters", "attributes", "network")
 

@@ -13,7 +13,7 @@ from ..ot._engine import CHUNK_SIZE, label_chunks, label_pairs, warn_unconverged
 from ..ot._fingerprint import fingerprint
 from ..ot._pairwise import as_ground_truth
 from ..ot._plans import ListedPairs
-from ._given_labels import check_labels, warn_of_other_labels
+from ._given_labels import check_labels, refuse_other_unit, warn_of_other_labels
 from ._holdout import MAX_VALIDATION_PAIRS, MIN_VALIDATION_PAIRS, hold_out_measures
 from ._slopes import as_probes, choose_probes, in_units, slopes_of
 
@@ -171,9 +171,9 @@ def warn_of_idle_memory(embedder):
     is_seeded = isinstance(embedder.random_state, Integral)
     if embedder.memory is not None and not is_seeded:
         warnings.warn(
-            f"Labels go to memory={embedder.memory!r} and will not be found again: "
-            f"random_state={embedder.random_state} draws other pairs each time. Set an "
-            "integer random_state, or memory=None.",
+            f"Labels kept in memory={embedder.memory!r} cannot be reused: "
+            f"random_state={embedder.random_state} draws different pairs on each fit. "
+            "Set an integer random_state, or memory=None.",
             UserWarning,
             stacklevel=4,
         )
@@ -201,6 +201,7 @@ def obtain_labels(
     deadline,
     *,
     with_slopes=True,
+    compare=True,
 ):
     """Return labelled pairs, given by the user or drawn, split by measures.
 
@@ -223,6 +224,8 @@ def obtain_labels(
         When to stop labelling.
     with_slopes : bool, default=True
         Whether slopes are wanted of pairs that are drawn.
+    compare : bool, default=True
+        Whether to see if given labels are W.
 
     Returns
     -------
@@ -272,7 +275,9 @@ def obtain_labels(
             )
         pairs, w = check_labels(pairs, distances, len(measures))
         w = np.ldexp(w, -embedder._unit)
-        warn_of_other_labels(embedder, measures, pairs, w)
+        refuse_other_unit(w)
+        if compare:
+            warn_of_other_labels(embedder, measures, pairs, w)
         held_out = hold_out_measures(pairs, len(measures), fraction, rng)
         n_solves = 0
         if mode == "blocks":

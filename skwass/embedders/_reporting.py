@@ -84,13 +84,13 @@ class FitReporter:
             print(f"[{type(self.estimator).__name__}] {message}", flush=True)
 
 
-def warn_of_useless(scores):
-    """Warn where the best score of held-out pairs is worse than that of a constant."""
-    if scores and not max(scores) >= 0:
+def warn_of_useless(score, of):
+    """Warn where a score is worse than that of a constant."""
+    if not score >= 0:
         warnings.warn(
-            f"The best validation R2 is {max(scores):.3g}: the mean of W would be "
-            "nearer to held-out distances than the embedding is. Raise n_pairs or "
-            "max_iter, lower learning_rate, or check the distances that were given.",
+            f"The best {of} R2 is {score:.3g}: the mean of W would be nearer to true "
+            "distances than the embedding is. Raise n_pairs or max_iter, or lower "
+            "learning_rate.",
             ConvergenceWarning,
             stacklevel=5,
         )

@@ -27,6 +27,7 @@ from ..nn.train import (
 from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
 from ._checks import on_cpu, to_tensor
+from ._holdout import MAX_VALIDATION_PAIRS
 from ._io import FileMixin
 from ._labelling import obtain_labels
 from ._reporting import FitReporter, warn_of_useless
@@ -137,7 +138,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         self : object
             Fitted estimator.
         """
-        refuse_square(y)
+        refuse_square(y, X, "Pass distances=y.")
         with self._rollback():
             return self._fit(X, y, pairs, distances)
 
@@ -161,7 +162,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         self : object
             Fitted estimator.
         """
-        refuse_square(y)
+        refuse_square(y, X, "Pass distances=y.")
         with self._rollback():
             return self._partial_fit(X, y, pairs, distances)
 
@@ -209,7 +210,13 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
 
             labels = self, measures, labelled, pair_rng, reporter, options.deadline
             labelled, result = train_in_rounds(module, result, fit_round, *labels)
-        warn_of_useless(result.validation_scores)
+        if result.validation_scores:
+            warn_of_useless(max(result.validation_scores), "validation")
+        elif labelled.members is None:
+            rows = labelled.train[:MAX_VALIDATION_PAIRS]
+            known = labelled._replace(validation=rows)
+            score = self._validation(module, measures, known, device)(module)
+            warn_of_useless(score, "training")
         self._keep(goes_on, module, labelled, batches, result)
         self.n_solves_ += n_mapped
         reporter.end_training(result.stopped_by)
@@ -233,6 +240,7 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             reporter,
             None,
             with_slopes=False,
+            compare=not goes_on,
         )
         module = self._module(goes_on, measures, labelled, generator).to(device)
         options = self._options(None)

@@ -1,6 +1,7 @@
 """What embedders have in common that train no network."""
 
 from abc import abstractmethod
+from inspect import signature
 from numbers import Integral
 
 import numpy as np
@@ -12,7 +13,7 @@ from ..measures._layout import refuse_square
 from ..ot import sample_pairs
 from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
-from ._given_labels import check_labels, warn_of_other_labels
+from ._given_labels import check_labels, refuse_other_unit, warn_of_other_labels
 from ._io import FileMixin
 from ._labelling import label, warn_of_idle_memory
 
@@ -64,7 +65,8 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
         return self._fit_whole(X, y, None, None)
 
     def _fit_whole(self, X, y, pairs, distances):
-        refuse_square(y)
+        takes = "distances" in signature(self.fit).parameters
+        refuse_square(y, X, "Pass distances=y." if takes else "Leave it out.")
         with self._rollback():
             read = refuse_one(self._read(X))
             measures = self._choose_unit(read)
@@ -73,19 +75,20 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
             if is_given:
                 pairs, w = check_labels(pairs, distances, len(measures))
                 distances = np.ldexp(w, -self._unit)
+                refuse_other_unit(distances)
             fitted = self._fit(measures, pairs, distances, rng)
             if is_given:
                 warn_of_other_labels(self, measures, pairs, distances)
         # Last, so that a fit that fails changes nothing.
         self._remember(X, read)
-        for name, power in self._of_points.items():
-            fitted[name] = self._in_data_unit(fitted[name], power)
         vars(self).update(fitted)
+        for name, power in self._of_points.items():
+            setattr(self, name, self._in_data_unit(fitted[name], power))
         return self
 
     def _own(self, name):
         """Return a fitted attribute that is made of points, in the own unit."""
-        return np.ldexp(getattr(self, name), -self._of_points[name] * self._unit)
+        return np.ldexp(getattr(self, name), -self._of_points.get(name, 0) * self._unit)
 
     def __sklearn_is_fitted__(self):
         return "_n_features_out" in vars(self)

@@ -207,7 +207,8 @@ class WassersteinMDS(
         self : object
             Fitted estimator.
         """
-        refuse_square(y)
+        way_out = "Pass them as X, with metric='precomputed'."
+        refuse_square(y, X, way_out)
         W, measures = self._training_distances(X)
         D = np.square(W)
         best = nearest_edm(D, solver=self.solver, tol=self.tol, max_iter=self.max_iter)

@@ -93,10 +93,10 @@ def in_place(measures, grid_shape, support, name):
     asked = with_support(measures.masses, grid_shape, support)
     if not measures.are_on(asked.support):
         raise ValueError(
-            f"Got {name}=histograms whose bins are not where "
-            f"{'support' if grid_shape is None else f'grid_shape={grid_shape}'} puts "
-            f"them, expected one of the two. Leave that out, or pass {name}.masses to "
-            "put them elsewhere."
+            f"Got {name}=histograms that know their bins, and "
+            f"{'a support' if grid_shape is None else f'grid_shape={grid_shape}'} that "
+            "puts them elsewhere, expected one of the two. Leave out the latter, or "
+            f"pass {name}.masses."
         )
     return asked
 

@@ -61,14 +61,16 @@ def refuse_masked(x, name):
         )
 
 
-def refuse_square(y):
-    """Raise for distances in the place of targets, which are ignored."""
-    is_array = hasattr(y, "shape") or isinstance(y, list)
-    shape: tuple = np.shape(y) if is_array else ()
-    if len(shape) == 2 and shape[0] == shape[1] > 1:
+def refuse_square(y, X, way_out):
+    """Raise for distances of all pairs in the place of targets, which are ignored."""
+    try:
+        shape, n_measures = np.shape(y), len(X)
+    except (TypeError, ValueError):  # ragged targets, or what is no collection
+        return
+    if shape == (n_measures, n_measures):
         raise ValueError(
-            f"Got y of shape {shape}, which looks like distances and would be "
-            "ignored, expected None or targets. Pass distances=y."
+            f"Got y of shape {shape}, which looks like distances and would be ignored, "
+            f"expected None or targets. {way_out}"
         )
 
 

@@ -78,11 +78,15 @@ class MeasureReaderMixin:
         n_bins, dim = np.asarray(self.support_).shape
         if self._reads_other_bins and measures.dim == dim:
             return measures
+        others = (
+            ""
+            if self._reads_other_bins
+            else " Embedders of clouds, such as LinearOTEmbedder, take other bins."
+        )
         raise ValueError(
-            f"Got {input_name}={measures} of dimension {measures.dim} on other bins "
-            f"than in fit, expected those, {n_bins} in dimension {dim}. Pass "
-            f"{input_name}.masses if these are their masses; LinearOTEmbedder and "
-            "WormholeEmbedder take any bins of one space."
+            f"Got {input_name}={measures} in dimension {measures.dim} on bins other "
+            f"than those of fit, expected those ({n_bins}, in dimension {dim}). Pass "
+            f"{input_name}.masses if these are masses on them.{others}"
         )
 
     def _refuse_clouds(self, X):

@@ -6,6 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ..measures import PointClouds
+from ..measures._layout import normalised
 
 
 class GroundTruth(BaseEstimator, ABC):
@@ -49,7 +50,7 @@ class GroundTruth(BaseEstimator, ABC):
         Parameters
         ----------
         mu, nu : tuple of (points, masses)
-            Arrays of shape (n, d) and (n,); masses positive, with sum 1.
+            Arrays of shape (n, d) and (n,); masses positive, and divided by their sum.
 
         Returns
         -------
@@ -59,7 +60,7 @@ class GroundTruth(BaseEstimator, ABC):
             Whether the solver met its own criterion.
         """
         left, right = (
-            PointClouds([np.asarray(X)], [np.ascontiguousarray(a, dtype=np.float64)])
+            PointClouds([np.asarray(X)], [normalised(np.asarray(a, dtype=np.float64))])
             for X, a in (mu, nu)
         )
         labels = self.label(left, right, [[0, 0]])

@@ -171,7 +171,7 @@ def _label_chunk(work, number):
         k = faulty[0]
         raise ValueError(
             f"Got W={labels.w[k]} from {work.ground_truth} for the pair "
-            f"{pairs[k].tolist()}, expected a finite distance >= 0. Mend the ground "
+            f"{pairs[k].tolist()}, expected a finite distance >= 0. Fix the ground "
             "truth, or the measures that it cannot tell apart."
         )
     return number, labels

@@ -52,13 +52,13 @@ class ExactWasserstein(GroundTruth):
 
     `converged` is a certificate: W^p is the optimum to nine digits, by the gap between
     the plan and its potentials. Where the solver alone falls short of that, beside a
-    far atom or for a high order, the problem is solved again for what potentials leave
-    of the costs, in the unit of that [3]_, with masses in whole numbers. What remains
-    are pairs that floats do not determine: where sums of masses differ in the last bit,
-    and an atom that both measures share is so far away that this bit would cost more
-    than a billionth of W^p to move. It then stays where it is cheapest, and `converged`
-    is False. Masses with sums that are exact, such as equal ones, have no such pairs.
-    Coordinates between 1e-150 and 1e150 are safe.
+    far atom or for a high order, the problem is solved again with the reduced costs,
+    rescaled to their own size [3]_, and with masses in whole numbers. What remains are
+    pairs that floats do not determine: the sums of their masses differ in the last
+    digit, and to move that digit would cost more than a billionth of W^p, because an
+    atom that both measures share is far away. The surplus is then left where that is
+    cheapest, and `converged` is False. Masses whose sums are exact, such as equal ones,
+    are not affected. Coordinates between 1e-150 and 1e150 are safe.
 
     Gradients (`label(..., gradients=True)`) come out of the same solve. Histograms: the
     potentials, extended to bins without mass by the c-transform. Clouds, for the
@@ -91,8 +91,9 @@ class ExactWasserstein(GroundTruth):
     }
 
     _remedy = (
-        "Raise its max_iter; where that changes nothing, an atom that both measures "
-        "share is too far away for the last bit of its mass: drop it, or lower p."
+        "Raise its max_iter. Where that changes nothing, rounding in the last digit of "
+        "the masses costs more than the distance is known to: remove from both "
+        "measures the atoms that they share far away, or lower p."
     )
 
     def __init__(self, p=2, ground_metric="euclidean", max_iter=1_000_000):

@@ -4,9 +4,11 @@ import numpy as np
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-# Where the sums of two measures differ by rounding, an arc that carries less than this
-# share of the heaviest is there for no other reason.
-_GRAIN = 2.0**-50
+from ._simplex import EPS
+
+# Where the sums of two measures differ by rounding, an arc is there for no other reason
+# that carries less than these shares, of the heaviest arc and of what is at its ends.
+_GRAIN, _GRAIN_OF_ENDS = 2.0**-50, 2.0**-12
 
 
 class Forest:
@@ -31,12 +33,13 @@ class Forest:
     """
 
     def __init__(self, a, b, arcs):
-        self.a, self.b = a, b
+        self.b = b
         whole_a, whole_b, self.one = whole_numbers(a, b)
         self.sums = sum(whole_a), sum(whole_b)
         i, j, mass = arcs
         if not self.is_balanced:
             used = mass > _GRAIN * mass.max()
+            used |= mass > _GRAIN_OF_ENDS * np.minimum(a[i], b[j])
             i, j = i[used], j[used]
         n_nodes = len(a) + len(b)
         graph = coo_array((np.ones(len(i)), (i, len(a) + j)), shape=(n_nodes, n_nodes))
@@ -79,12 +82,9 @@ class Forest:
         # Inside a part masses go along its arcs, so at the cost of potentials; what is
         # left over stays at its root.
         height = np.append(f, -g)[self.roots]
-        for mass, total, rise, part in (
-            (self.a, self.sums[0], f - height[self.part_a], self.part_a),
-            (self.b, self.sums[1], g + height[self.part_b], self.part_b),
-        ):
-            excess = abs(total - self.one) / self.one
-            doubt += excess * np.abs(np.bincount(part, mass * rise)).sum()
+        excess = abs(self.sums[1] - self.sums[0]) / self.sums[0]
+        costs = np.bincount(self.part_b, self.b * (g + height[self.part_b]))
+        doubt += excess * np.abs(costs).sum()
         if self.stray.any():
             inside = self.part_a[:, None] == self.part_b
             between = np.where(inside, np.inf, C)
@@ -97,6 +97,31 @@ class Forest:
 
     def _rounded(self, whole):
         return np.array([mass / self.one for mass in whole])
+
+
+def are_equal(where_a, where_b, a, b):
+    """Whether two measures have the same mass in each place, but for rounding.
+
+    Parameters
+    ----------
+    where_a, where_b : ndarray of int of shape (n,) and (m,)
+        Numbers of places.
+    a, b : ndarray of shape (n,) and (m,)
+        Masses.
+    """
+    n_places = 1 + max(where_a.max(), where_b.max())
+    a, b = np.bincount(where_a, a, n_places), np.bincount(where_b, b, n_places)
+    rounding = EPS * (len(where_a) + len(where_b)) * np.maximum(a, b)
+    return bool((np.abs(a - b) <= rounding).all())
+
+
+def places_of(D):
+    """Return numbers of places, one for points at distance 0, of both sides."""
+    n, m = D.shape
+    i, j = np.nonzero(D == 0)
+    graph = coo_array((np.ones(len(i)), (i, n + j)), shape=(n + m, n + m))
+    place = connected_components(graph, directed=False)[1]
+    return place[:n], place[n:]
 
 
 def whole_numbers(*masses):

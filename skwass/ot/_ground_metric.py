@@ -171,8 +171,10 @@ def ground_distances(X_a, X_b, ground_metric):
         answered = f"ground_metric={ground_metric!r}"
         D = np.maximum(D, 0, out=D)  # "cosine" rounds below zero
     elif callable(ground_metric):
-        D = np.array(ground_metric(X_a, X_b), dtype=np.float64, order="C")
         answered = f"ground_metric={ground_metric}"
+        found = ground_metric(X_a, X_b)
+        refuse_masked(found, f"{answered} with an answer")
+        D = np.array(found, dtype=np.float64, order="C")
     else:
         raise ValueError(
             "Got ground_metric=a matrix for two measures on their own, expected "
@@ -182,7 +184,7 @@ def ground_distances(X_a, X_b, ground_metric):
         raise ValueError(
             f"Got {answered} with answers of shape {D.shape} for {len(X_a)} and "
             f"{len(X_b)} points, NaN, infinite or negative, expected a matrix of "
-            "finite distances >= 0. Mend the metric or the points."
+            "finite distances >= 0. Fix the metric or the points."
         )
     return D
 

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from ._forest import whole_numbers
+from ._forest import are_equal, whole_numbers
 from ._simplex import EPS, TOLERANCE, Transport, plan_in_order
 
 
@@ -28,7 +28,7 @@ def transport_on_line(x, y, a, b, p):
     order_x, order_y = np.argsort(x), np.argsort(y)
     x, a, y, b = x[order_x], a[order_x], y[order_y], b[order_y]
     i, j, mass = plan_in_order(a, b)
-    unit, cost, _ = _cost(x[i] - y[j], mass, p)
+    unit, cost = _cost(x[i] - y[j], mass, p)
     if unit > 0:
         # Sums of masses are off by rounding, so that a little of each piece of the plan
         # has the cost of the next, or of one end of either.
@@ -74,12 +74,13 @@ def _without_rounding(x, y, a, b, p):
             (left, _fill(*evened), one * sum_b),
         )
     ]
-    longest = max(unit for unit, *_ in found)
-    moved = min(share for *_, share in found)
-    if longest == 0 or (sum_a != sum_b and moved < EPS * (len(a) + len(b))):
-        return 0.0, Transport(0.0, None, None, None, 0.0)  # equal but for rounding
+    longest = max(unit for unit, _ in found)
+    _, place = np.unique(np.concatenate([x, y]), return_inverse=True)
+    places = place[: len(x)], place[len(x) :]
+    if longest == 0 or (sum_a != sum_b and are_equal(*places, a, b)):
+        return 0.0, Transport(0.0, None, None, None, 0.0)
     found.sort(key=lambda way: way[1] * (way[0] / longest) ** p)
-    unit, cost, _ = found[0]
+    unit, cost = found[0]
     with np.errstate(all="ignore"):
         units = np.array([way[0] for way in found]) / unit
         gap = np.max(units**p * [way[1] for way in found]) - cost
@@ -87,11 +88,11 @@ def _without_rounding(x, y, a, b, p):
 
 
 def _cost(steps, mass, p):
-    """Return the longest step of a mass, the cost in its unit, and how much moves."""
+    """Return the longest step that mass takes, and the cost in its unit."""
     steps, mass = np.abs(steps[mass > 0]), mass[mass > 0]
     unit = float(steps.max(initial=0.0))
     cost = float(mass @ (steps / unit) ** p) if unit > 0 else 0.0
-    return unit, cost, mass[steps > 0].sum()
+    return unit, cost
 
 
 def _fill(a, b):

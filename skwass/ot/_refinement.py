@@ -12,15 +12,15 @@ References
 
 import numpy as np
 
-from ._forest import Forest
+from ._forest import Forest, are_equal, places_of
 from ._simplex import TOLERANCE, Transport, transport
 
 _MAX_ROUNDS = 24
-# Costs are cut off: first at this multiple of the largest that the plan at hand pays,
-_FIRST_CAP = 4.0
-# later at this multiple of the largest reduced cost that the last plan pays. Potentials
-# move by some 1e-13 of the cap, so that no arc beyond the next one comes into question.
-_ROOM = 1e5
+# The first cap on costs, over the longest path times the largest cost that a plan pays,
+# which bounds potentials; by which it grows, if that is too little; and each later cap,
+# over the largest reduced cost that the last plan pays. Potentials then move by some
+# 1e-13 of the last cap, so that no arc beyond the next one comes into question.
+_FIRST_CAP, _GROWTH, _ROOM = 2.0, 1e6, 1e5
 # Costs are computed anew where all that is paid is below this share of the unit.
 _SHORTER = 1e-20
 # Beyond this a cost is as good as infinite.
@@ -56,35 +56,53 @@ def refine(a, b, D, p, max_iter, solution):
         i, j, _ = forest.arcs
         before, unit = unit, float(D[i, j].max(initial=0.0))
         if unit == 0:  # measures are equal, where sums are not but for their rounding
-            gap = float(forest.stray.sum()) if forest.is_balanced else 0.0
+            where_a, where_b = places_of(D)
+            gap = 0.0 if are_equal(where_a, where_b, a, b) else np.inf
             zeros = np.zeros(len(a)), np.zeros(len(b))
             return unit, Transport(0.0, *zeros, forest.arcs, gap)
         # In a unit that is far too long, costs are below what a float can be.
-        if unit > before or (unit / before) ** p > _SHORTER:
+        is_fine = solution.converged and solution.cost > _SHORTER
+        if before < np.inf and (is_fine or (unit / before) ** p > _SHORTER):
             return before, solution
         with np.errstate(over="ignore"):
             C = np.minimum((D / unit) ** p, _HUGE)
-        forest, solution = _refine(a, b, C, max_iter)
+        forest, solution = _refine(a, b, C, max_iter, forest)
 
 
-def _refine(a, b, C, max_iter):
-    """Return the plan, in exact masses, and the solution for costs C."""
-    f, g = np.zeros(len(a)), np.zeros(len(b))
-    R, cap = C, _FIRST_CAP
+def _refine(a, b, C, max_iter, known):
+    """Return a plan, in exact masses, and the solution for costs C.
+
+    Caps fall from round to round: what is rounded in one is then far below the next.
+    """
+    cap = first_cap = _FIRST_CAP * (len(a) + len(b))
+    R, f, g = C, np.zeros(len(a)), np.zeros(len(b))
+    least = _cost(known, C)
     for _ in range(_MAX_ROUNDS):
         part = transport(a, b, np.minimum(R, cap) / cap, max_iter)
-        R, *moves = _reduce(R, cap * part.f, cap * part.g)
-        f, g = f + moves[0], g + moves[1]
+        constant = part.f[0]
+        moves = _reduce(R, cap * (part.f - constant), cap * (part.g + constant))
         forest = Forest(a, b, part.arcs())
-        i, j, mass = forest.arcs
-        cost, paid = float(mass @ C[i, j]), R[i, j]
-        slack = mass @ paid
+        i, j, _ = forest.arcs
+        paid = moves[0][i, j].max(initial=0.0)
+        if paid > cap / _ROOM and cap < C.max():
+            # The plan pays what was cut off: all again, with more.
+            cap = first_cap = _GROWTH * first_cap
+            R, f, g = C, np.zeros(len(a)), np.zeros(len(b))
+            continue
+        R, f, g = moves[0], f + moves[1], g + moves[2]
+        cost = _cost(forest, C)
+        slack = forest.arcs[2] @ R[i, j]
         if slack <= TOLERANCE / 2 * cost:
             break
-        # Also up again, if a plan pays what was cut off.
-        cap = min(_ROOM * paid.max(), R.max())
-    gap = float(slack + forest.doubt(C, f, g))
-    return forest, Transport(cost, f, g, forest.arcs, gap)
+        cap = min(_ROOM * paid, cap / 2)
+    # A plan that costs less than this one would prove the certificate wrong.
+    gap = slack + forest.doubt(C, f, g) + max(cost - least, 0.0)
+    return forest, Transport(cost, f, g, forest.arcs, float(gap))
+
+
+def _cost(forest, C):
+    i, j, mass = forest.arcs
+    return float(mass @ C[i, j])
 
 
 def _reduce(R, f, g):

@@ -8,6 +8,8 @@ from math import sqrt
 from typing import NamedTuple
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import breadth_first_order
 
 # A plan is optimal that costs no more than this share above the optimum.
 TOLERANCE = 1e-9
@@ -81,7 +83,8 @@ def transport(a, b, C, max_iter):
             return solution
     plan, cost, f, g, code = emd_c(a, b, C, max_iter, 1)
     gap = _gap_of_plan(a, b, f, g, plan, C)
-    return Transport(cost, f, g, plan, gap, code == _OPTIMAL)
+    solution = Transport(cost, f, g, plan, gap, code == _OPTIMAL)
+    return solution if solution.converged else _from_its_tree(a, b, C, solution)
 
 
 def _transport_on_few_arcs(a, b, C, max_iter):
@@ -109,9 +112,14 @@ def _transport_on_few_arcs(a, b, C, max_iter):
         wanted &= ~kept
         if not wanted.any():
             i, j = (end.astype(np.intp) for end in ends)
+            known = (a, b, f, g, (i, j, mass), reduced)
+            # All rows could be as low as the lowest; then see how low each is.
             low = min(reduced.ravel()[numbers].min(), _SLACK * cost)
-            gap = _gap_of_arcs(a, b, f, g, (i, j, mass), reduced, low)
-            return Transport(cost, f, g, (i, j, mass), gap)
+            gap = _gap_of_arcs(*known, low)
+            if gap > TOLERANCE * cost:
+                gap = _gap_of_arcs(*known, reduced.min(axis=1))
+            solution = Transport(cost, f, g, (i, j, mass), gap)
+            return solution if solution.converged else _from_its_tree(a, b, C, solution)
         kept |= wanted
     return None
 
@@ -122,45 +130,77 @@ def _reduced(C, f, g):
     return reduced
 
 
+def _from_its_tree(a, b, C, solution):
+    """Return a solution with potentials computed anew along the arcs of its plan.
+
+    The solver adds to them pivot by pivot, beside costs of its own that are a hundred
+    times as large as any. Left as they are where arcs do not join all points.
+    """
+    i, j, mass = solution.arcs()
+    n, n_nodes = len(a), len(a) + len(b)
+    graph = coo_array((np.ones(len(i)), (i, n + j)), shape=(n_nodes, n_nodes)).tocsr()
+    order, parent = breadth_first_order(graph, 0, directed=False)
+    if len(order) < n_nodes:
+        return solution
+    ends = np.sort([order[1:], parent[order[1:]]], axis=0)
+    steps = C[ends[0], ends[1] - n].tolist()
+    height = [0.0] * n_nodes
+    known = zip(order[1:].tolist(), parent[order[1:]].tolist(), steps, strict=True)
+    for node, before, cost in known:
+        height[node] = cost - height[before]
+    f, g = np.array(height[:n]), np.array(height[n:])
+    reduced = _reduced(C, f, g)
+    gap = _gap_of_arcs(a, b, f, g, (i, j, mass), reduced, reduced.min(axis=1))
+    better = solution._replace(f=f, g=g, gap=gap)
+    return better if gap < solution.gap else solution
+
+
 def _gap_of_plan(a, b, f, g, plan, C):
     """Return the duality gap of a dense plan and potentials for costs C."""
     reduced = _reduced(C, f, g)
     sums = plan.sum(axis=1), plan.sum(axis=0)
-    return _duality_gap(a, b, f, g, np.vdot(plan, reduced), sums, reduced.min())
+    slack = np.vdot(plan, reduced) - a @ reduced.min(axis=1)
+    return _duality_gap(a, b, f, g, slack, sums, np.count_nonzero(plan))
 
 
 def _gap_of_arcs(a, b, f, g, arcs, reduced, low):
     """Return that of a plan on arcs, where reduced costs are known, and the least."""
     i, j, mass = arcs
     sums = np.bincount(i, mass, len(a)), np.bincount(j, mass, len(b))
-    return _duality_gap(a, b, f, g, np.abs(reduced[i, j]) @ mass, sums, low)
+    slack = np.abs(reduced[i, j]) @ mass - (a * low).sum()
+    return _duality_gap(a, b, f, g, slack, sums, len(mass))
 
 
-def _duality_gap(a, b, f, g, slack, sums, low):
+def _duality_gap(a, b, f, g, slack, sums, n_arcs):
     """Bound how much more a plan costs than the optimum, whatever was rounded.
 
     Parameters
     ----------
     a, b, f, g : ndarray of shape (n,) or (m,)
-        Masses, and potentials, which need not be feasible.
+        Masses, and potentials of a basic solution.
     slack : float
-        What the plan pays in reduced costs.
+        What the plan pays in reduced costs once f is lowered, or raised, to where the
+        least of each row is 0: potentials are feasible then.
     sums : tuple of (ndarray of shape (n,), ndarray of shape (m,))
         Sums of the plan, which should be a and b.
-    low : float
-        The least reduced cost.
+    n_arcs : int
+        How many arcs carry mass.
     """
     # A constant may be large, and moves from f to g. Euclidean norms bound the largest
     # entry, and sums but for a root, in one pass.
     constant = float(f[0])
     f, g = f - constant, g + constant
-    size = 1 + sqrt(f @ f) + sqrt(g @ g)
+    # Reduced costs near 0 are rounded as potentials are.
+    size = sqrt(f @ f) + sqrt(g @ g)
+    # Where arcs join all points, mass that is missing costs no more than potentials
+    # differ; otherwise up to 1.
+    reach = size if n_arcs >= len(a) + len(b) - 1 else 1 + size
     missing = sum(
         sqrt(len(own) * (rest @ rest))
         for own, rest in ((a, sums[0] - a), (b, sums[1] - b))
     )
-    rounding = 4 * EPS * (size + abs(constant))
-    return float(abs(slack) + max(-low, 0.0) + missing * size + rounding)
+    rounding = 4 * EPS * (size + abs(constant)) + _TINY
+    return float(abs(slack) + missing * reach + rounding)
 
 
 def _likely_arcs(a, b, C):

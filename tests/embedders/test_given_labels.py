@@ -33,7 +33,7 @@ MAKERS = {
     "diffusion": partial(DiffusionEMDEmbedder, random_state=0, **GRID),
 }
 every_embedder = pytest.mark.parametrize("make", MAKERS.values(), ids=MAKERS)
-N_COMPARED = r"\(of 12 pairs that were solved\)"
+N_COMPARED = "going by 12 pairs that were solved"
 
 
 def rolled(W):
@@ -42,11 +42,11 @@ def rolled(W):
 
 
 FAULTS = {
-    "squares": (np.square, f"are its squares, not W {N_COMPARED}"),
-    "100 times": (lambda W: 100 * W, f"are 100 times W {N_COMPARED}"),
-    "a 100th": (lambda W: W / 100, f"are 0.01 times W {N_COMPARED}"),
-    "scaled squares": (lambda W: 3 * W**2, "are 3 times its squares"),
-    "roots": (np.sqrt, "are its roots, not W"),
+    "squares": (np.square, f"are squares of W, {N_COMPARED}"),
+    "100 times": (lambda W: 100 * W, f"are 100 times W, {N_COMPARED}"),
+    "a 100th": (lambda W: W / 100, f"are 0.01 times W, {N_COMPARED}"),
+    "scaled squares": (lambda W: 3 * W**2, "are 3 times squares of W"),
+    "roots": (np.sqrt, "are roots of W"),
     "other pairs": (rolled, "times W, by no common factor"),
 }
 # Where labels are far too small, some have more to say.
@@ -71,13 +71,53 @@ def test_labels_that_are_w_pass(make, labelled_digits):
     make().fit(X, distances=W * (noise + noise.T) / 2)
 
 
-def test_listed_pairs_and_a_single_epoch_are_compared_too(labelled_digits):
+def test_listed_pairs_and_a_first_epoch_are_compared_too(labelled_digits):
     X, W = labelled_digits
     pairs = np.column_stack(np.triu_indices(len(X), k=1))
-    embedder = MAKERS["deep"]()
-    for fit in (embedder.fit, embedder.partial_fit):
+    known = {"pairs": pairs, "distances": 5 * W[pairs[:, 0], pairs[:, 1]]}
+    fitted, begun = MAKERS["deep"](), MAKERS["deep"]()
+    for fit in (fitted.fit, fitted.fit, begun.partial_fit):
         with pytest.warns(UserWarning, match="are 5 times W"):
-            fit(X, pairs=pairs, distances=5 * W[pairs[:, 0], pairs[:, 1]])
+            fit(X, **known)
+    begun.partial_fit(X, **known)  # it goes on
+
+
+@pytest.mark.parametrize("factor", [0.9, 1.05])
+def test_factors_near_1_are_named_too(factor, labelled_digits):
+    X, W = labelled_digits
+    with pytest.warns(UserWarning, match=f"are {factor:g} times W"):
+        MAKERS["sliced"]().fit(X, distances=factor * W)
+
+
+def test_labels_of_which_half_are_wrong(labelled_digits):
+    X, W = labelled_digits
+    pairs = np.column_stack(np.triu_indices(len(X), k=1))
+    w = W[pairs[:, 0], pairs[:, 1]]
+    w[len(w) // 2 :] *= 2
+    with pytest.warns(UserWarning, match="are 1 to 2 times W, by no common factor"):
+        MAKERS["sliced"]().fit(X, pairs=pairs, distances=w)
+
+
+def test_ground_truths_that_cannot_solve_are_no_reason_to_fail(labelled_digits):
+    class Unable:
+        def solve(self, mu, nu):
+            raise NotImplementedError
+
+    X, W = labelled_digits
+    MAKERS["sliced"](ground_truth=Unable()).fit(X, distances=W)
+
+
+def test_labels_in_another_unit_than_float32_can_hold(labelled_digits):
+    X, W = labelled_digits
+    for name in ("sliced", "deep"):
+        with pytest.raises(ValueError, match="Check the units of both"):
+            MAKERS[name]().fit(X, distances=1e-30 * W)
+
+
+def test_targets_of_any_other_shape_are_ignored(labelled_digits):
+    X, W = labelled_digits
+    for y in (W[:9, :9], [[1], [1, 2]], np.arange(60), "strings"):
+        MAKERS["sliced"](scale=False).fit(X, y)
 
 
 def test_they_are_compared_with_the_ground_truth(labelled_digits):
@@ -123,15 +163,22 @@ def test_large_measures_are_not_solved():
     SlicedWassersteinEmbedder(scale=True, ground_truth=Never()).fit(clouds, distances=W)
 
 
-ALL = [*MAKERS.values(), GaussianEmbedder, partial(WassersteinMDS, metric="exact")]
+ALL = {
+    **MAKERS,
+    "gaussian": GaussianEmbedder,
+    "mds": partial(WassersteinMDS, metric="exact"),
+}
+WAYS_OUT = {"gaussian": "Leave it out", "mds": "Pass them as X, with metric='precomp"}
 
 
-@pytest.mark.parametrize("make", ALL, ids=[*MAKERS, "gaussian", "mds"])
-def test_distances_in_the_place_of_targets_are_refused(make, labelled_digits):
-    X, W = labelled_digits
+@pytest.mark.parametrize("name", ALL)
+def test_distances_in_the_place_of_targets_are_refused(name, labelled_digits):
+    (X, W), make = labelled_digits, ALL[name]
     for y in (W, W.tolist()):
         for call in ("fit", "fit_transform"):
-            with pytest.raises(ValueError, match=r"Pass distances=y\.$"):
+            with pytest.raises(
+                ValueError, match=WAYS_OUT.get(name, "Pass distances=y")
+            ):
                 getattr(make(), call)(X, y)
     if hasattr(make(), "partial_fit"):
         with pytest.raises(ValueError, match=r"Got y of shape \(60, 60\)"):

@@ -205,7 +205,9 @@ def test_says_so_where_the_last_bit_of_a_mass_decides(rng):
     found, converged = ExactWasserstein(p=4).solve(*joined)
     assert converged is False
     assert_allclose(found, w((x, 2 * a), (y, 2 * b), 4) / 2**0.25, rtol=1e-9)
-    with pytest.warns(ConvergenceWarning, match=r"Raise its max_iter; .* drop it"):
+    with pytest.warns(
+        ConvergenceWarning, match=r"Raise its max_iter\. .* far away, or lower p"
+    ):
         pairwise_wasserstein([joined[0]], [joined[1]], p=4)
 
 
@@ -215,6 +217,44 @@ def test_measures_that_are_equal_but_for_rounding_are_at_distance_0(rng):
         other = 3 * a[::-1] / (3 * a).sum()
         assert other[::-1].tolist() != a.tolist()
         assert w((x, a), (x[::-1], other)) == 0.0
+
+
+@pytest.mark.parametrize("p", [30, 50, 80])
+def test_high_orders_do_not_depend_on_how_masses_are_scaled_and_ordered(rng, p):
+    """Sums of masses differ in the last digit then; a way of 5 pixels to the 50th."""
+    x = np.indices((5, 5)).reshape(2, -1).T.astype(float)
+    for _ in range(4):
+        a, b = rng.random((2, 25))
+        expected = w((x, a), (x, b), p)
+        shuffled = rng.permutation(25)
+        for factor in (3.0, 7.0):
+            assert_allclose(w((x, factor * a), (x, b), p), expected, rtol=1e-10)
+            other = x[shuffled], factor * b[shuffled]
+            assert_allclose(w((x, a), other, p), expected, rtol=1e-10)
+        assert_allclose(expected, float(exact_w((x, a), (x, b), p)), rtol=1e-10)
+
+
+def test_a_faint_atom_far_away_among_many_is_no_rounding(rng):
+    """On a line, where one of 2,000 masses differs in its last digit too."""
+    x, a = np.sort(rng.normal(size=(2000, 1)), axis=0), rng.dirichlet(np.ones(2000))
+    a, far = np.append(a, 5e-13), 1e12
+    b = a.copy()
+    b[7] = np.nextafter(b[7], 1)
+    for p in (1, 2):
+        found, converged = ExactWasserstein(p=p).solve(
+            (np.vstack([x, [[5.0]]]), a), (np.vstack([x, [[far]]]), b)
+        )
+        assert found >= 0.9 * far * 5e-13 ** (1 / p) or not converged
+    # In the plane, its mass is less than what the sums differ by.
+    mu = np.eye(2), np.array([1 - 2.0**-53, 8e-16])
+    nu = np.array([[1.0, 0.0], [1e18, 1.0]]), np.array([1.0, 8e-16])
+    found, converged = ExactWasserstein(p=1).solve(mu, nu)
+    assert found >= 700 or not converged
+
+
+def test_masses_are_divided_by_their_sum(rng):
+    (x, a), (y, b) = draw(rng, 6, 2), draw(rng, 9, 2)
+    assert_allclose(w((x, 7 * a), (y, b / 3)), w((x, a), (y, b)), rtol=1e-14)
 
 
 @every_dimension

@@ -182,6 +182,78 @@ def test_a_file_is_not_gone_on_with_by_other_code(module, tmp_path):
         )
 
 
+HELPERS = """
+import functools
+import numpy as np
+from scipy.spatial.distance import cdist
+
+
+def distance(x, y):
+    return cdist(x, y)
+
+
+class Ruler:
+    unit = 1.0
+
+    def __init__(self, power=1):
+        self.power = power
+
+    @functools.cached_property
+    def factor(self):
+        return self.unit**self.power
+
+    def __call__(self, x, y):
+        return self.factor * distance(x, y)
+
+
+RULER = Ruler()
+half = functools.partial(distance, np.zeros((1, 1)))
+"""
+BY_NAME = "def metric(x, y):\n    return {}"
+USERS = {
+    "a name": "from helpers import distance as metric",
+    "a module": "import helpers\n" + BY_NAME.format("helpers.distance(x, y)"),
+    "an object": "from helpers import RULER\n" + BY_NAME.format("RULER(x, y)"),
+    "a bound method": "import helpers\nmetric = helpers.Ruler(2).__call__",
+    "an object that is called": "import helpers\nmetric = helpers.Ruler(2)",
+    "a partial function": "import helpers\n" + BY_NAME.format("helpers.half(y)"),
+    "a cache": "import functools, helpers\nmetric = functools.cache(helpers.distance)",
+    "vectorized": "import numpy, helpers\nmetric = numpy.vectorize(helpers.distance)",
+}
+
+
+@pytest.mark.parametrize("user", USERS.values(), ids=USERS)
+def test_edits_are_seen_through_other_modules(user, tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+
+    def fingerprint_of(helpers):
+        for name, code in (("helpers", helpers), ("user", user)):
+            (tmp_path / f"{name}.py").write_text(code)
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        metric = importlib.import_module("user").metric
+        return fingerprint(ExactWasserstein(ground_metric=metric))
+
+    before = fingerprint_of(HELPERS)
+    assert fingerprint_of(HELPERS + "\n\ndef other():\n    return 1\n") == before
+    assert (
+        fingerprint_of(HELPERS.replace("return cdist", "return 10 * cdist")) != before
+    )
+    for name in ("helpers", "user"):
+        sys.modules.pop(name)
+
+
+@pytest.mark.parametrize("edit", [("unit = 1.0", "unit = 2.0"), ("**self", "*self")])
+def test_values_and_properties_of_classes_are_seen(edit):
+    found = []
+    for code in (HELPERS, HELPERS.replace(*edit)):
+        names = {"__name__": "elsewhere"}
+        exec(code, names)
+        found.append(fingerprint(ExactWasserstein(ground_metric=names["RULER"])))
+    assert found[0] != found[1]
+
+
 class Locked:
     def __init__(self):
         self.lock = threading.Lock()
