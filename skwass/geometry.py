@@ -3,7 +3,7 @@
 import numpy as np
 from sklearn.utils.validation import check_array, check_is_fitted
 
-from .measures._layout import refuse_masked
+from .measures.layout import refuse_masked
 
 __all__ = ["barycenter", "geodesic"]
 

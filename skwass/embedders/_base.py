@@ -14,11 +14,11 @@ from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
 from ..measures import MeasureReaderMixin
-from ..measures._layout import refuse_masked
-from ..measures._units import in_unit, unit_exponent
+from ..measures.layout import refuse_masked
+from ..measures.units import in_unit, unit_exponent
 from ..nn.readouts import paired_distances, pairwise_distances
 from ..ot import sample_pairs
-from ._exact_parts import scales_with_points
+from ..ot.ground_truths import scales_with_points
 from ._labelling import label
 
 # What a fit stores before it trains: of its input, and its seeds.

@@ -7,11 +7,11 @@ import torch
 from sklearn.utils.metaestimators import available_if
 
 from ..measures import Histograms
+from ..measures.subsets import some_clouds
 from ..nn.devices import inference
 from ..nn.initialization import build
 from ..nn.ragged import padded_share
 from ..nn.wormhole import CloudData, wormhole_network
-from ..ot._ground_metric import evenly
 from ._checks import has_decoder
 from ._fixed_rows import chunks, fixed_rows, moved_support
 from ._slopes import row_slopes
@@ -19,7 +19,7 @@ from ._trained import TrainedEmbedder
 
 # Clouds that fixed layers and the size of decoded clouds are fitted to, and those that
 # initial scales are.
-_N_FIT_CLOUDS, _N_CALIBRATION_CLOUDS = 1_024, 256
+N_FIT_CLOUDS, _N_CALIBRATION_CLOUDS = 1_024, 256
 # Regularisation of the decoder's loss, in units of the squared spread of points.
 _REG = 0.05
 
@@ -72,7 +72,7 @@ class CloudEmbedder(TrainedEmbedder):
 
     def _make_module(self, measures, labelled, generator):
         module = self._build(self._settings(measures, labelled), generator).eval()
-        clouds = some_clouds(measures)
+        clouds = some_clouds(measures, N_FIT_CLOUDS)
         module.inputs.fit(clouds, generator)
         module.calibrate(clouds[:: -(-len(clouds) // _N_CALIBRATION_CLOUDS)])
         if module.decoder is not None:
@@ -104,13 +104,3 @@ class CloudEmbedder(TrainedEmbedder):
 
     def _make_row_slopes(self, module, measures, probes, device):
         return row_slopes(module.inputs, measures, probes, device)
-
-
-def some_clouds(measures):
-    """Return clouds to fit scales to, evenly spaced in the order of the data."""
-    return [measures.measure(i) for i in evenly(len(measures), _N_FIT_CLOUDS)]
-
-
-def effective_size(clouds):
-    """Return the mean of exp(entropy of the weights): points, if weights are even."""
-    return np.mean([np.exp(-(a * np.log(a)).sum()) for _, a in clouds])

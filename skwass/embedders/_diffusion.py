@@ -10,6 +10,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..measures import Histograms
+from ..measures.subsets import merged, support_of
 from ._correction import fit_scale
 from ._diffusion_operator import (
     diffusion_features,
@@ -23,7 +24,7 @@ from ._diffusion_operator import (
     share_mass,
     spectral_gap,
 )
-from ._training_free import ScaledEmbedder, blocks_of, merged, support_of
+from ._training_free import ScaledEmbedder, blocks_of
 
 # Points that nodes are drawn from, and pairs that are compared at a time.
 _MAX_POINTS = 2**20

@@ -3,46 +3,16 @@
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
-from ..ot import EntropicGromovWasserstein, GromovWasserstein
-from ..ot._ground_metric import evenly, is_euclidean
-from ..ot._pairwise import as_ground_truth
+from ..measures.subsets import evenly
+from ..ot.ground_truths import is_w2
 
 EXACT_MEAN_CONSTRAINT = ["boolean", StrOptions({"auto"})]
 # Lines see all of a measure in few dimensions alone: in 10, Fourier coefficients or
 # masses are better.
 _SLICED_DIM = 3
-# Metrics that are multiplied with the points.
-_HOMOGENEOUS = {"chebyshev", "cityblock", "euclidean"}
-_GROMOV = (GromovWasserstein, EntropicGromovWasserstein)
 # Pairs whose labels are held against the distances of means, and how far below these
 # rounding, or entropy, may bring them.
 _N_CHECKED_PAIRS, _TOLERANCE = 1_000, 1e-2
-
-
-def is_gromov(ground_truth):
-    """Whether a ground truth sees measures up to isometry alone."""
-    return isinstance(as_ground_truth(ground_truth), _GROMOV)
-
-
-def is_w2(ground_truth):
-    """Whether a ground truth is a W2 with the Euclidean metric, so far as it says."""
-    truth = as_ground_truth(ground_truth)
-    return (
-        not isinstance(truth, _GROMOV)
-        and getattr(truth, "p", None) == 2
-        and is_euclidean(getattr(truth, "ground_metric", None))
-    )
-
-
-def scales_with_points(ground_truth):
-    """Whether distances are in the unit of points, so far as a ground truth says."""
-    truth = as_ground_truth(ground_truth)
-    metric = getattr(truth, "ground_metric", None)
-    return (
-        isinstance(metric, str)
-        and metric in _HOMOGENEOUS
-        and getattr(truth, "scale", "auto") == "auto"
-    )
 
 
 def are_w2(embedder, measures, labelled=None):

@@ -2,8 +2,9 @@
 
 import numpy as np
 
-from ..ot._summaries import Gaussians, all_gaussian_distances, moments
-from ._training_free import TrainingFreeEmbedder, blocks_of, center_of
+from ..measures.subsets import center_of
+from ..ot.summaries import Gaussians, all_gaussian_distances, moments
+from ._training_free import TrainingFreeEmbedder, blocks_of
 
 # A direction of the mean covariance is null below this share of the largest variance.
 _NULL = 1e-12

@@ -7,12 +7,11 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array
 
 from .. import _clock
-from ..measures._layout import refuse_masked
-from ..ot._engine import label_pairs
-from ..ot._ground_metric import evenly
-from ..ot._inputs import check_pairs
-from ..ot._pairwise import as_ground_truth
-from ._exact_parts import is_gromov
+from ..measures.layout import refuse_masked
+from ..measures.subsets import evenly
+from ..ot.engine import label_pairs
+from ..ot.ground_truths import as_ground_truth, is_gromov
+from ..ot.inputs import check_pairs
 
 # Given pairs that are solved and compared, the fewest that say something, and seconds
 # that all of them may take.

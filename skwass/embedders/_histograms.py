@@ -8,13 +8,14 @@ import torch
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 
+from ..measures.subsets import some_clouds
 from ..nn.cloud_inputs import SliceInput
 from ..nn.initialization import build
 from ..nn.inputs import CHUNK_ROWS
 from ..nn.siamese import HistogramData
 from ..nn.slopes import LinearSlopes
 from ._checks import has_decoder, to_tensor
-from ._clouds import some_clouds
+from ._clouds import N_FIT_CLOUDS
 from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, suit_slices
 from ._slopes import are_centred, row_slopes, will_go_on
 from ._trained import TrainedEmbedder
@@ -90,7 +91,7 @@ class HistogramEmbedder(TrainedEmbedder):
     def _make_module(self, measures, labelled, generator):
         module = self._build(self._settings(measures, labelled), generator)
         if isinstance(module.inputs, SliceInput):
-            clouds = some_clouds(measures)
+            clouds = some_clouds(measures, N_FIT_CLOUDS)
             module.inputs.fit(measures.support, clouds, generator)
         else:
             module.inputs.fit(to_tensor(measures.masses))

@@ -9,10 +9,10 @@ from sklearn.utils.validation import check_memory
 
 from .._version import __version__
 from ..ot import PairLabels, sample_pairs
-from ..ot._engine import CHUNK_SIZE, label_chunks, label_pairs, warn_unconverged
-from ..ot._fingerprint import fingerprint
-from ..ot._pairwise import as_ground_truth
-from ..ot._plans import ListedPairs
+from ..ot.engine import CHUNK_SIZE, label_chunks, label_pairs, warn_unconverged
+from ..ot.fingerprint import fingerprint
+from ..ot.ground_truths import as_ground_truth
+from ..ot.plans import ListedPairs
 from ._given_labels import check_labels, refuse_other_unit, warn_of_other_labels
 from ._holdout import MAX_VALIDATION_PAIRS, MIN_VALIDATION_PAIRS, hold_out_measures
 from ._slopes import as_probes, choose_probes, in_units, slopes_of

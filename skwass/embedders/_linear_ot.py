@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from ..ot._maps import transport_maps
+from ..ot.maps import transport_maps
 from ._correction import FeatureMap, fit_correction, fit_scale, gaps_squared, matter
 from ._reference import make_reference, settle_solver
 from ._training_free import ScaledEmbedder, blocks_of

@@ -4,7 +4,7 @@ import warnings
 
 from sklearn.exceptions import ConvergenceWarning
 
-from ..ot._engine import CHUNK_SIZE
+from ..ot.engine import CHUNK_SIZE
 
 
 class FitReporter:

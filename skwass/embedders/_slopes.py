@@ -6,8 +6,8 @@ import torch
 from ..measures import Histograms, thin_clouds
 from ..nn.slopes import LinearSlopes, SliceSlopes
 from ..ot import ExactWasserstein
-from ..ot._pairwise import as_ground_truth
-from ..ot._probes import Probes
+from ..ot.ground_truths import as_ground_truth
+from ..ot.probes import Probes
 from ._exact_parts import has_exact_mean
 from ._fixed_rows import fixed_rows, knots
 

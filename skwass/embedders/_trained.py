@@ -13,7 +13,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from .. import _clock
-from ..measures._layout import refuse_square
+from ..measures.layout import refuse_square
 from ..nn.devices import inference, resolve_device
 from ..nn.inputs import CHUNK_ROWS
 from ..nn.siamese import PairObjective, ValidationScore
@@ -24,7 +24,7 @@ from ..nn.train import (
     seeded,
     train_epoch,
 )
-from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
+from ..ot.ground_truths import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
 from ._checks import on_cpu, to_tensor
 from ._holdout import MAX_VALIDATION_PAIRS

@@ -8,10 +8,9 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval
 
-from ..measures import Histograms
-from ..measures._layout import refuse_square
+from ..measures.layout import refuse_square
 from ..ot import sample_pairs
-from ..ot._pairwise import GROUND_TRUTH_CONSTRAINT
+from ..ot.ground_truths import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
 from ._given_labels import check_labels, refuse_other_unit, warn_of_other_labels
 from ._io import FileMixin
@@ -157,30 +156,6 @@ class ScaledEmbedder(TrainingFreeEmbedder):
         pairs = members[sample_pairs(len(members), n_pairs, rng)]
         w, _, n_solves = label(self, measures, pairs)
         return pairs, w, n_solves
-
-
-def support_of(measures):
-    """Return all points of a collection, stacked, and their masses, of sum 1 in all."""
-    if isinstance(measures, Histograms):
-        mass = measures.masses.sum(axis=0)
-        used = mass > 0
-        return measures.support[used], mass[used] / len(measures)
-    points = np.concatenate(measures.points).astype(np.float64)
-    return points, np.concatenate(measures.masses) / len(measures)
-
-
-def merged(points, masses):
-    """Return points in order, those that coincide as one, with their masses."""
-    points, owners = np.unique(points, axis=0, return_inverse=True)
-    return points, np.bincount(owners.ravel(), masses)
-
-
-def center_of(measures):
-    """Return the mean of the means of measures."""
-    if isinstance(measures, Histograms):
-        return measures.masses.mean(axis=0) @ measures.support
-    clouds = zip(measures.masses, measures.points, strict=True)
-    return np.mean([a @ x for a, x in clouds], axis=0, dtype=np.float64)
 
 
 def blocks_of(measures, n_numbers):

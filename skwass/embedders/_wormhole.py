@@ -4,9 +4,11 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
+from ..measures.subsets import effective_size, some_clouds
+from ..ot.ground_truths import is_gromov
 from ._checks import check_widths
-from ._clouds import CloudEmbedder, effective_size, some_clouds
-from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, is_gromov, suit_slices
+from ._clouds import N_FIT_CLOUDS, CloudEmbedder
+from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, suit_slices
 from ._slopes import are_centred, will_go_on
 
 _WIDTHS = (512, 512)
@@ -366,7 +368,9 @@ class WormholeEmbedder(CloudEmbedder):
         if self.reconstruction_weight > 0:
             n_points = self.n_points
             if n_points == "auto":
-                n_points = max(1, round(effective_size(some_clouds(measures))))
+                n_points = max(
+                    1, round(effective_size(some_clouds(measures, N_FIT_CLOUDS)))
+                )
         return {
             "architecture": self._kind(measures, labelled),
             "dim": measures.dim,

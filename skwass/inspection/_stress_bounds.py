@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from ..manifold._nearest_edm import negative_share
-from ..metrics._certificate import certify, true_distances
+from ..manifold.nearest_edm import negative_share
+from ..metrics.certificate import certify, true_distances
 from ._axes import as_axes
 
 # Bounds that are drawn: attribute, and name in the picture.

@@ -1,8 +1,8 @@
 """Exact Euclidean embeddings of distance matrices."""
 
 from ._bounds import StressBounds, stress_bounds
-from ._nearest_edm import NearestEDM, nearest_edm
 from ._wasserstein_mds import WassersteinMDS
+from .nearest_edm import NearestEDM, nearest_edm
 
 __all__ = [
     "NearestEDM",

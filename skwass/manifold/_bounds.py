@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils._param_validation import validate_params
 
-from ._checks import check_distances
 from ._dual import Problem
+from .checks import check_distances
 
 
 @dataclass(frozen=True)

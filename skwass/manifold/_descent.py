@@ -7,8 +7,8 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from ._dual import with_fixed_signs
-from ._nearest_edm import squared_distances
 from ._placement import place
+from .nearest_edm import squared_distances
 
 # Corrections that L-BFGS keeps.
 MEMORY = 10

@@ -15,18 +15,18 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..measures import Histograms, MeasureReaderMixin
-from ..measures._layout import refuse_square
+from ..measures.layout import refuse_square
 from ..ot import pairwise_wasserstein
-from ..ot._pairwise import GROUND_TRUTHS
-from ._checks import check_distances, check_rectangle, look_like_distances
+from ..ot.ground_truths import GROUND_TRUTHS
 from ._descent import in_dimension
-from ._nearest_edm import (
+from ._placement import place
+from .checks import check_distances, check_rectangle, look_like_distances
+from .nearest_edm import (
     SOLVER_CONSTRAINTS,
     nearest_edm,
     negative_share,
     squared_distances,
 )
-from ._placement import place
 
 # The descent in few dimensions stops at gains this much smaller than the duality gap.
 FINER = 1e-2

@@ -6,9 +6,9 @@ defined here and never checks again.
 
 from ._collections import Histograms, PointClouds, grid_support
 from ._convert import as_measures, clouds_from_groups
-from ._layout import is_collection_of_clouds
 from ._reading import MeasureReaderMixin
 from ._thinning import thin_clouds
+from .layout import is_collection_of_clouds
 
 __all__ = [
     "Histograms",

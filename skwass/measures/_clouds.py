@@ -3,7 +3,7 @@
 import numpy as np
 
 from ._collections import PointClouds
-from ._layout import normalised, refuse_far, refuse_masked
+from .layout import normalised, refuse_far, refuse_masked
 
 
 def check_clouds(X, name_of):

@@ -7,7 +7,7 @@ from sklearn.utils.validation import check_array
 from ._clouds import check_clouds
 from ._collections import Histograms, PointClouds
 from ._histograms import check_masses, in_place, with_support
-from ._layout import is_collection_of_clouds, refuse_masked, to_numpy
+from .layout import is_collection_of_clouds, refuse_masked, to_numpy
 
 
 def as_measures(X, *, grid_shape=None, support=None, input_name="X"):

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from ._collections import Histograms, grid_support
-from ._layout import normalised, refuse_far, refuse_masked, to_numpy
+from .layout import normalised, refuse_far, refuse_masked, to_numpy
 
 
 def check_masses(X, name):

@@ -5,7 +5,7 @@ from sklearn.utils.validation import validate_data
 
 from ._collections import Histograms, PointClouds
 from ._convert import as_measures
-from ._layout import is_collection_of_clouds
+from .layout import is_collection_of_clouds
 
 
 class MeasureReaderMixin:

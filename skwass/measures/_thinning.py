@@ -7,7 +7,7 @@ from sklearn.utils._param_validation import Interval, validate_params
 
 from ._collections import Histograms, PointClouds
 from ._convert import as_measures
-from ._layout import is_collection_of_clouds
+from .layout import is_collection_of_clouds
 
 
 @validate_params(

@@ -1,7 +1,7 @@
 """How good an embedding is, and how good it could be."""
 
-from ._certificate import StressCertificate, stress_certificate
 from ._report import EmbeddingReport, embedding_report
+from .certificate import StressCertificate, stress_certificate
 
 __all__ = [
     "EmbeddingReport",

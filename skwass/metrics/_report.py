@@ -12,9 +12,9 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .. import _clock
-from ..manifold._checks import check_distances
-from ..ot._ground_metric import evenly
-from ._certificate import certify, distance_of, true_distances
+from ..manifold.checks import check_distances
+from ..measures.subsets import evenly
+from .certificate import certify, distance_of, true_distances
 
 # All pairs of so many measures are timed.
 _N_TIMED = 2_000

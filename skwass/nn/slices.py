@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from ..ot._quantiles import atoms_at_levels, cells_between, quantile_cells
+from ..ot.quantiles import atoms_at_levels, cells_between, quantile_cells
 from .fourier import shaped_directions
 
 # Up to this dimension, lines go through points of the lattice of integers.

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.base import BaseEstimator
 
 from ..measures import PointClouds
-from ..measures._layout import normalised
+from ..measures.layout import normalised
 
 
 class GroundTruth(BaseEstimator, ABC):

@@ -9,7 +9,11 @@ from sklearn.utils._param_validation import Interval
 
 from ..measures import Histograms
 from ._base import GroundTruth
-from ._ground_metric import (
+from ._labels import PairLabels
+from ._line import transport_on_line
+from ._refinement import refine
+from ._simplex import EPS, TOLERANCE, transport
+from .ground_metric import (
     METRIC_CONSTRAINT,
     ground_distances,
     is_euclidean,
@@ -17,11 +21,7 @@ from ._ground_metric import (
     settle_metric,
     unit_cost,
 )
-from ._labels import PairLabels
-from ._line import transport_on_line
-from ._probes import Probes
-from ._refinement import refine
-from ._simplex import EPS, TOLERANCE, transport
+from .probes import Probes
 
 
 class ExactWasserstein(GroundTruth):

@@ -8,17 +8,13 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..measures import Histograms
+from ..measures.subsets import evenly
 from ._base import GroundTruth
 from ._batches import by_size, pad_costs, pad_masses
-from ._ground_metric import (
-    METRIC_CONSTRAINT,
-    evenly,
-    ground_distances,
-    settle_metric,
-)
 from ._inner import keep_latest, local_quantiles, look_up_inner
 from ._labels import PairLabels
 from ._log_gromov import entropic_gromov
+from .ground_metric import METRIC_CONSTRAINT, ground_distances, settle_metric
 
 # Pivots of a linear step: enough for thousands of points.
 _MAX_PIVOTS = 10_000_000

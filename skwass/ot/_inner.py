@@ -4,7 +4,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from ._ground_metric import ground_distances
+from .ground_metric import ground_distances
 
 # Measures of each side whose inner distances are kept: a tile has each 16 times.
 keep_latest = lru_cache(maxsize=64)

@@ -9,7 +9,7 @@ import joblib
 import numpy as np
 
 from .._version import __version__
-from ._fingerprint import fingerprint
+from .fingerprint import fingerprint
 
 _HEADER_BYTES = 1024
 _PENDING = -1

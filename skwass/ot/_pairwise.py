@@ -4,31 +4,18 @@ from numbers import Integral
 
 import numpy as np
 from sklearn.utils._param_validation import (
-    HasMethods,
     Interval,
-    StrOptions,
     validate_params,
 )
 
 from .. import _clock
-from ._engine import CHUNK_SIZE, label_chunks, warn_unconverged
-from ._exact import ExactWasserstein
-from ._gromov import GromovWasserstein
-from ._inputs import check_pairs, read_measures
 from ._labels import PairLabels
 from ._ledger import Ledger, identify
-from ._plans import ListedPairs, Rectangle, Triangle
-from ._sinkhorn import SinkhornDivergence
+from .engine import CHUNK_SIZE, label_chunks, warn_unconverged
+from .ground_truths import GROUND_TRUTH_CONSTRAINT, as_ground_truth
+from .inputs import check_pairs, read_measures
+from .plans import ListedPairs, Rectangle, Triangle
 
-GROUND_TRUTHS = {
-    "exact": ExactWasserstein,
-    "sinkhorn": SinkhornDivergence,
-    "gromov": GromovWasserstein,
-}
-GROUND_TRUTH_CONSTRAINT = [
-    StrOptions(set(GROUND_TRUTHS)),
-    HasMethods(["solve"]),
-]
 # Seconds between two lines of progress.
 _PERIOD = 5.0
 
@@ -241,29 +228,3 @@ class _Progress:
                 f"{rate:,.0f} a second",
                 flush=True,
             )
-
-
-def as_ground_truth(ground_truth, **parameters):
-    """Return the object that solves pairs, its parameters checked.
-
-    Parameters
-    ----------
-    ground_truth : str or object
-        Given by the user.
-    **parameters : dict
-        Of what a name stands for, where it has them.
-    """
-    if isinstance(ground_truth, type):
-        raise TypeError(
-            f"Got ground_truth={ground_truth.__name__}, a class, expected an object. "
-            f"Pass {ground_truth.__name__}()."
-        )
-    if isinstance(ground_truth, str):
-        ground_truth = GROUND_TRUTHS[ground_truth]()
-        known = ground_truth.get_params()
-        ground_truth.set_params(
-            **{name: value for name, value in parameters.items() if name in known}
-        )
-    if hasattr(ground_truth, "_parameter_constraints"):
-        ground_truth._validate_params()
-    return ground_truth

@@ -8,16 +8,9 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..measures import Histograms
+from ..measures.subsets import evenly
 from ._base import GroundTruth
 from ._batches import by_size, pad_costs, pad_masses, pad_points
-from ._ground_metric import (
-    METRIC_CONSTRAINT,
-    evenly,
-    ground_distances,
-    is_euclidean,
-    refuse_derivative,
-    settle_metric,
-)
 from ._labels import PairLabels
 from ._log_sinkhorn import (
     DenseCost,
@@ -25,6 +18,13 @@ from ._log_sinkhorn import (
     cross_potentials,
     own_potential,
     sinkhorn_divergence,
+)
+from .ground_metric import (
+    METRIC_CONSTRAINT,
+    ground_distances,
+    is_euclidean,
+    refuse_derivative,
+    settle_metric,
 )
 
 # Between which points the largest ground distance is looked for: bins, or clouds and

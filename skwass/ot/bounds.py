@@ -10,8 +10,8 @@ import numpy as np
 from scipy.spatial.distance import squareform
 from sklearn.utils._param_validation import Interval, validate_params
 
-from ._inputs import check_pairs, read_measures
-from ._summaries import Centroids, Frame, Gaussians, Quantiles
+from .inputs import check_pairs, read_measures
+from .summaries import Centroids, Frame, Gaussians, Quantiles
 
 __all__ = ["centroid_bound", "gaussian_bound", "lower_bound", "projection_bound"]
 

@@ -11,7 +11,7 @@ from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
 from skwass.embedders._slopes import choose_probes
 from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, SinkhornDivergence
-from skwass.ot._engine import CHUNK_SIZE
+from skwass.ot.engine import CHUNK_SIZE
 
 EMBEDDERS = {
     "deep": DeepWassersteinEmbedder,

@@ -4,7 +4,7 @@ import pytest
 from sklearn.callback import ProgressBar, ScoringMonitor
 from toys import LEARNING
 
-from skwass.ot._engine import CHUNK_SIZE
+from skwass.ot.engine import CHUNK_SIZE
 
 
 class _StopAtThird:

@@ -11,7 +11,7 @@ from skwass.embedders._rounds import train_in_rounds
 from skwass.nn.siamese import PairObjective
 from skwass.nn.train import TrainingResult
 from skwass.ot import ExactWasserstein
-from skwass.ot._engine import CHUNK_SIZE
+from skwass.ot.engine import CHUNK_SIZE
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from matrices import ZOO
 
 from skwass.manifold import _descent, nearest_edm
 from skwass.manifold._descent import _descend, reduce_dimension
-from skwass.manifold._nearest_edm import squared_distances
 from skwass.manifold._placement import place
+from skwass.manifold.nearest_edm import squared_distances
 
 D = ZOO["digits"] / ZOO["digits"].max()
 BEST = nearest_edm(D)

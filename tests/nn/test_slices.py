@@ -9,7 +9,7 @@ import torch
 from skwass.measures import PointClouds
 from skwass.nn.slices import SliceCells, _group_lines, _lattice_directions
 from skwass.nn.slopes import N_TABLE, LinearSlopes, SliceSlopes
-from skwass.ot._quantiles import centred_cells
+from skwass.ot.quantiles import centred_cells
 
 
 def seeded(seed=0):

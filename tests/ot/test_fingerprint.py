@@ -10,7 +10,7 @@ import pytest
 
 from skwass.embedders import SlicedWassersteinEmbedder
 from skwass.ot import ExactWasserstein, SinkhornDivergence, pairwise_wasserstein
-from skwass.ot._fingerprint import fingerprint
+from skwass.ot.fingerprint import fingerprint
 
 MODULE = """
 import numpy as np
@@ -118,7 +118,7 @@ def test_what_a_ground_truth_does_not_use_may_change(module, edit):
 def test_they_are_the_same_in_each_process(module, tmp_path):
     code = (
         "import rulers; from skwass.ot import ExactWasserstein;"
-        "from skwass.ot._fingerprint import fingerprint as of;"
+        "from skwass.ot.fingerprint import fingerprint as of;"
         "print(of(ExactWasserstein(ground_metric=rulers.metric)), of(rulers.Longer()))"
     )
     here = module()

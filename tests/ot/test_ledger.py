@@ -17,7 +17,7 @@ from sklearn.exceptions import ConvergenceWarning
 from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, SinkhornDivergence, pairwise_wasserstein
 from skwass.ot._ledger import Ledger
-from skwass.ot._plans import Triangle
+from skwass.ot.plans import Triangle
 
 DIRACS = np.eye(20)
 PAIRS = np.random.default_rng(0).integers(0, 20, (50, 2))

@@ -10,8 +10,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
-from skwass.ot._engine import CHUNK_SIZE, label_pairs
-from skwass.ot._inputs import check_pairs
+from skwass.ot.engine import CHUNK_SIZE, label_pairs
+from skwass.ot.inputs import check_pairs
 
 # Row k is a Dirac at k, so that W of rows i and j is |i - j|.
 DIRACS = np.eye(30)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
-from skwass.ot._plans import ListedPairs, Rectangle, Triangle
+from skwass.ot.plans import ListedPairs, Rectangle, Triangle
 
 SIZES = [1, 2, 15, 16, 17, 33]
 chunk_sizes = pytest.mark.parametrize("chunk_size", [1, 5, 256])

@@ -6,8 +6,8 @@ from numpy.testing import assert_allclose
 
 from skwass.measures import PointClouds, as_measures
 from skwass.ot import ExactWasserstein
-from skwass.ot._engine import label_pairs
-from skwass.ot._probes import Probes
+from skwass.ot.engine import label_pairs
+from skwass.ot.probes import Probes
 
 
 def make_clouds(n, dim, rng):

@@ -6,8 +6,8 @@ import torch
 from numpy.testing import assert_allclose
 
 from skwass.measures import as_measures
-from skwass.ot import _quantiles
-from skwass.ot._quantiles import centred_cells, draw_directions, quantile_cells
+from skwass.ot import quantiles
+from skwass.ot.quantiles import centred_cells, draw_directions, quantile_cells
 
 
 def test_cells_are_averages_of_the_quantile_function():
@@ -35,7 +35,7 @@ def test_batches_change_nothing(monkeypatch):
     for measures in (clouds, images):
         whole = centred_cells(measures, directions, 6, np.zeros(2))
         with monkeypatch.context() as patch:
-            patch.setattr(_quantiles, "_MAX_ENTRIES", 50)
+            patch.setattr(quantiles, "_MAX_ENTRIES", 50)
             parts = centred_cells(measures, directions, 6, np.zeros(2))
         for one, other in zip(whole, parts, strict=True):
             assert_allclose(one, other, atol=1e-12)

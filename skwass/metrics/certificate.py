@@ -8,8 +8,8 @@ from sklearn.utils._param_validation import HasMethods, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ..manifold import StressBounds, nearest_edm
-from ..manifold._checks import check_distances, look_like_distances
-from ..manifold._nearest_edm import SOLVER_CONSTRAINTS
+from ..manifold.checks import check_distances, look_like_distances
+from ..manifold.nearest_edm import SOLVER_CONSTRAINTS
 from ..measures import Histograms, as_measures
 from ..ot import pairwise_wasserstein
 

@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from ..measures import is_collection_of_clouds
-from ..measures._layout import refuse_masked, to_numpy
+from ..measures.layout import refuse_masked, to_numpy
 
 # Stresses are sums of fourth powers of distances, in float64.
 LARGEST, SMALLEST = 1e75, 1e-75

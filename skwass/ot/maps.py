@@ -3,8 +3,8 @@
 import numpy as np
 
 from ..measures import PointClouds
-from ._engine import label_chunks, warn_unconverged
-from ._plans import ListedPairs
+from .engine import label_chunks, warn_unconverged
+from .plans import ListedPairs
 
 # Measures a task.
 _CHUNK_SIZE = 32

@@ -11,16 +11,18 @@ import torch
 from sklearn.utils import check_random_state
 
 from ..measures import Histograms
-from ._quantiles import draw_directions, quantile_cells
+from .quantiles import draw_directions, quantile_cells
 
 
 class Centroids:
     """Means, compared by their distance."""
 
     def summarise(self, measures):
+        """Return means, one row per measure."""
         return np.array([mean for mean, _, _ in measures])
 
     def compare(self, A, B):
+        """Return distances of means."""
         return np.linalg.norm(A - B, axis=-1)
 
 
@@ -28,6 +30,7 @@ class Gaussians:
     """Means on top of factors `R` of covariances `R.T @ R`, compared by Gelbrich."""
 
     def summarise(self, measures, n_rows=0):
+        """Return means and factors of covariances, one array per measure."""
         # Factors without the detour over covariances, which would square the rounding.
         parts = [
             np.vstack([mean, np.linalg.qr(np.sqrt(a)[:, None] * x, mode="r")])
@@ -39,6 +42,7 @@ class Gaussians:
         )
 
     def compare(self, A, B):
+        """Return distances of Gaussians."""
         gap = A[:, 0] - B[:, 0]
         A, B = A[:, 1:], B[:, 1:]
         # [pairs, r, d] @ [pairs, d, r]; tr (S_a^1/2 S_b S_a^1/2)^1/2 is the nuclear
@@ -123,6 +127,7 @@ class Quantiles:
         self.directions = draw_directions(dim, n_projections, rng, axes_first=True)
 
     def summarise(self, measures):
+        """Return cells of projections, one array per measure."""
         return np.array([self._cells(*measure) for measure in measures])
 
     def _cells(self, mean, x, a):
@@ -132,6 +137,7 @@ class Quantiles:
         return cells + (mean @ self.directions)[:, None]  # [projections, cells]
 
     def compare(self, A, B):
+        """Return distances of cells."""
         # W_p >= W_2 if p > 2, and neither of the two bounds is always larger.
         gaps, orders = A - B, {self.p, min(self.p, 2)}
         return np.max([self._largest_basis(gaps, p) for p in orders], axis=0)

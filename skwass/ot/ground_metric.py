@@ -6,7 +6,7 @@ from sklearn.utils._param_validation import StrOptions
 from sklearn.utils.validation import check_array
 
 from ..measures import Histograms
-from ..measures._layout import refuse_masked
+from ..measures.layout import refuse_masked
 
 # Metrics of scipy that need nothing but the points.
 METRIC_NAMES = {
@@ -187,18 +187,3 @@ def ground_distances(X_a, X_b, ground_metric):
             "finite distances >= 0. Fix the metric or the points."
         )
     return D
-
-
-def evenly(n, n_kept):
-    """Return at most `n_kept` of n row numbers, first and last among them.
-
-    Parameters
-    ----------
-    n, n_kept : int
-        How many rows there are, and how many are wanted.
-
-    Returns
-    -------
-    rows : ndarray of int of shape (min(n, n_kept),)
-    """
-    return np.unique(np.linspace(0, n - 1, min(n, n_kept)).astype(int))

@@ -10,10 +10,10 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions, validate_params
 
 from ._bounds import StressBounds, bounds_at
-from ._checks import check_distances
 from ._dual import Problem
 from ._newton import newton
 from ._sdp import sdp
+from .checks import check_distances
 
 
 def pgd(problem, origin, tol, max_iter):

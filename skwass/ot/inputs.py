@@ -4,7 +4,7 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from ..measures import Histograms, as_measures, is_collection_of_clouds
-from ..measures._layout import refuse_masked
+from ..measures.layout import refuse_masked
 
 
 def read_measures(X, Y=None, *, grid_shape=None, support=None):

@@ -1,0 +1,54 @@
+"""Parts of collections, and what is soon said about them."""
+
+import numpy as np
+
+from ._collections import Histograms
+
+
+def evenly(n, n_kept):
+    """Return at most `n_kept` of n row numbers, first and last among them.
+
+    Parameters
+    ----------
+    n, n_kept : int
+        How many rows there are, and how many are wanted.
+
+    Returns
+    -------
+    rows : ndarray of int of shape (min(n, n_kept),)
+    """
+    return np.unique(np.linspace(0, n - 1, min(n, n_kept)).astype(int))
+
+
+def support_of(measures):
+    """Return all points of a collection, stacked, and their masses, of sum 1 in all."""
+    if isinstance(measures, Histograms):
+        mass = measures.masses.sum(axis=0)
+        used = mass > 0
+        return measures.support[used], mass[used] / len(measures)
+    points = np.concatenate(measures.points).astype(np.float64)
+    return points, np.concatenate(measures.masses) / len(measures)
+
+
+def merged(points, masses):
+    """Return points in order, those that coincide as one, with their masses."""
+    points, owners = np.unique(points, axis=0, return_inverse=True)
+    return points, np.bincount(owners.ravel(), masses)
+
+
+def center_of(measures):
+    """Return the mean of the means of measures."""
+    if isinstance(measures, Histograms):
+        return measures.masses.mean(axis=0) @ measures.support
+    clouds = zip(measures.masses, measures.points, strict=True)
+    return np.mean([a @ x for a, x in clouds], axis=0, dtype=np.float64)
+
+
+def some_clouds(measures, n_clouds):
+    """Return some measures as clouds, evenly spaced in the order of the data."""
+    return [measures.measure(i) for i in evenly(len(measures), n_clouds)]
+
+
+def effective_size(clouds):
+    """Return the mean of exp(entropy of the weights): points, if weights are even."""
+    return np.mean([np.exp(-(a * np.log(a)).sum()) for _, a in clouds])
