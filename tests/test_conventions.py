@@ -22,6 +22,7 @@ FLOORS = {
     "measures": 0,
     "ot": 1,
     "nn": 2,
+    "formulas": 2,
     "embedders": 3,
     "manifold": 3,
     "neighbors": 4,

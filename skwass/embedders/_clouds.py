@@ -7,7 +7,7 @@ import torch
 from sklearn.utils.metaestimators import available_if
 
 from ..measures import Histograms
-from ..measures.subsets import some_clouds
+from ..measures.subsets import effective_size, some_clouds
 from ..nn.devices import inference
 from ..nn.initialization import build
 from ..nn.ragged import padded_share
@@ -104,3 +104,8 @@ class CloudEmbedder(TrainedEmbedder):
 
     def _make_row_slopes(self, module, measures, probes, device):
         return row_slopes(module.inputs, measures, probes, device)
+
+
+def decoded_size(measures):
+    """Return how many points a decoded cloud has by default."""
+    return max(1, round(effective_size(some_clouds(measures, N_FIT_CLOUDS))))

@@ -9,10 +9,8 @@ from scipy.sparse.csgraph import connected_components
 from sklearn.base import clone
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..measures import Histograms
-from ..measures.subsets import merged, support_of
-from ._correction import fit_scale
-from ._diffusion_operator import (
+from ..formulas.correction import fit_scale
+from ..formulas.diffusion import (
     diffusion_features,
     diffusion_operator,
     dyadic_steps,
@@ -24,7 +22,9 @@ from ._diffusion_operator import (
     share_mass,
     spectral_gap,
 )
-from ._training_free import ScaledEmbedder, blocks_of
+from ..measures import Histograms
+from ..measures.subsets import blocks_of, merged, support_of
+from ._training_free import ScaledEmbedder
 
 # Points that nodes are drawn from, and pairs that are compared at a time.
 _MAX_POINTS = 2**20

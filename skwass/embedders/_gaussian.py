@@ -2,14 +2,16 @@
 
 import numpy as np
 
-from ..measures.subsets import center_of
-from ..ot.summaries import Gaussians, all_gaussian_distances, moments
-from ._training_free import TrainingFreeEmbedder, blocks_of
-
-# A direction of the mean covariance is null below this share of the largest variance.
-_NULL = 1e-12
-# Pairs that are compared at a time.
-_N_COMPARED = 2**14
+from ..formulas.gaussian import (
+    mean_moments,
+    paired_gaussian_distances,
+    principal_axes,
+    summaries_of,
+    tangent,
+)
+from ..measures.subsets import blocks_of
+from ..ot.summaries import all_gaussian_distances
+from ._training_free import TrainingFreeEmbedder
 
 
 class GaussianEmbedder(TrainingFreeEmbedder):
@@ -115,11 +117,8 @@ class GaussianEmbedder(TrainingFreeEmbedder):
         self.random_state = random_state
 
     def _fit(self, measures, pairs, distances, rng):
-        location = center_of(measures)
-        covariance = np.zeros((len(location), len(location)))
-        for _, x, a in moments(measures, location):
-            covariance += (a[:, None] * x).T @ x / len(measures)
-        rank = len(_principal(covariance)[0])
+        location, covariance = mean_moments(measures)
+        rank = len(principal_axes(covariance)[0])
         return {
             "location_": location,
             "covariance_": covariance,
@@ -128,12 +127,12 @@ class GaussianEmbedder(TrainingFreeEmbedder):
         }
 
     def _represent(self, measures):
-        return _moments(measures, self._own("location_"))
+        return summaries_of(measures, self._own("location_"))
 
     def _embed(self, measures):
-        principal, parts = _principal(self._own("covariance_")), []
+        principal, parts = principal_axes(self._own("covariance_")), []
         for some in blocks_of(measures, 4 * self.covariance_.size):
-            summaries = _moments(some, self._own("location_"))
+            summaries = summaries_of(some, self._own("location_"))
             columns = tangent(summaries[:, 1:], *principal), summaries[:, 0]
             parts.append(np.hstack(columns).astype(np.float32))
         return np.concatenate(parts)
@@ -143,45 +142,4 @@ class GaussianEmbedder(TrainingFreeEmbedder):
         return np.square(W, out=W) if squared else W
 
     def _paired_distances(self, r, pairs):
-        parts = [
-            Gaussians().compare(*r[pairs[k : k + _N_COMPARED]].swapaxes(0, 1))
-            for k in range(0, len(pairs), _N_COMPARED)
-        ]
-        return np.concatenate(parts)
-
-
-def _moments(measures, origin):
-    """Return means and factors of covariances: [n, 1 + d, d]."""
-    return Gaussians().summarise(moments(measures, origin), n_rows=1 + len(origin))
-
-
-def tangent(factors, variances, axes):
-    """Return coordinates of covariances in the tangent space of one of them.
-
-    With the root `C^1/2 S C^1/2 = G^2` in the axes of C, `T_ij = G_ij / sqrt(c_i c_j)`,
-    and the squared length of T is the sum over i and j of `c_j T_ij^2`.
-
-    Parameters
-    ----------
-    factors : ndarray of shape (n, r, d)
-        R, where `S = R' R`.
-    variances, axes : ndarray of shape (k,) and (d, k)
-        Eigenvalues of C, all positive, and eigenvectors.
-
-    Returns
-    -------
-    coordinates : ndarray of shape (n, k (k + 1) / 2)
-    """
-    B = factors @ (axes * np.sqrt(variances))
-    _, s, Vt = np.linalg.svd(B, full_matrices=False)  # the root is V s V'
-    G = (Vt.swapaxes(1, 2) * s[:, None]) @ Vt
-    i, j = np.triu_indices(len(variances))
-    weight = np.sqrt(1 / variances[i] + np.where(i == j, 0, 1 / variances[j]))
-    return G[:, i, j] * weight
-
-
-def _principal(covariance):
-    """Return variances and axes of a covariance, null directions left out."""
-    variances, axes = np.linalg.eigh(covariance)
-    extends = variances > _NULL * variances[-1]
-    return variances[extends], axes[:, extends]
+        return paired_gaussian_distances(r, pairs)

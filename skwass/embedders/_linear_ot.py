@@ -5,10 +5,10 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
-from ..ot.maps import transport_maps
-from ._correction import FeatureMap, fit_correction, fit_scale, gaps_squared, matter
-from ._reference import make_reference, settle_solver
-from ._training_free import ScaledEmbedder, blocks_of
+from ..formulas.correction import FeatureMap
+from ..formulas.linear_ot import LinearMaps, fit_maps
+from ..formulas.reference import make_reference, settle_solver
+from ._training_free import ScaledEmbedder
 
 _N_PAIRS, _N_CORRECTION_PAIRS = 500, 20_000
 
@@ -213,44 +213,22 @@ class LinearOTEmbedder(ScaledEmbedder):
             weights, a list of n_samples tuples `(points, weights)`.
         """
         X = self._check_embeddings(X, np.float64)
-        if len(self._components):
-            X = X @ self._components / self._stretch + self._center
-        points, weights = self._own("reference_points_"), self.reference_weights_
-        shapes, means = np.split(X, [points.size], axis=1)
-        moves = self._feature_map().invert(shapes).reshape(-1, *points.shape)
-        clouds = points + moves / np.sqrt(weights)[:, None] + means[:, None]
-        clouds = self._in_data_unit(clouds)
+        weights = self.reference_weights_
+        clouds = self._in_data_unit(self._maps().decode(X))
         if np.ptp(weights) > 1e-12:
             return [(cloud, weights.copy()) for cloud in clouds]
         return clouds
 
     def _embed(self, measures):
-        reference = self._own("reference_points_"), self.reference_weights_
-        feature_map, parts = self._feature_map(), []
-        for some in blocks_of(measures, reference[0].size):
-            moves = transport_maps(*reference, some, self.solver_, self.n_jobs)
-            shapes, means = _split(moves, self.reference_weights_)
-            Z = np.hstack([feature_map.apply(shapes), means])
-            if len(self._components):
-                Z = self._stretch * (Z - self._center) @ self._components.T
-            parts.append(Z.astype(np.float32))
-        return np.concatenate(parts)
+        return self._maps().embed(measures, self.n_jobs)
 
     def _fit(self, measures, pairs, distances, rng):
-        return self._learn(measures, pairs, distances, rng)[0]
-
-    def _learn(self, measures, pairs, distances, rng, needs_maps=False):
-        """Return fitted attributes, which measures were mapped, and their embeddings.
-
-        These before PCA. With `needs_maps` of `n_maps` measures, whatever is fitted.
-        """
         solver = settle_solver(self.ground_truth, measures)
-        points, weights, n_solves = make_reference(
+        *reference, n_solves = make_reference(
             self.reference, self.n_reference, measures, solver, rng, self.n_jobs
         )
         if not isinstance(self.reference, str):
-            points = np.ldexp(points, -self._unit)
-        needs_maps |= self.correction or self.n_components is not None
+            reference[0] = np.ldexp(reference[0], -self._unit)
         members = np.sort(rng.permutation(len(measures))[: self.n_maps])
         n_pairs = self.n_pairs
         if n_pairs == "auto":
@@ -258,69 +236,48 @@ class LinearOTEmbedder(ScaledEmbedder):
         pairs, w, n_solved = self._label(
             measures, pairs, distances, rng, n_pairs, members
         )
+        needs_maps = self.correction or self.n_components is not None
         rows = np.union1d(members, pairs) if needs_maps else np.unique(pairs)
-        moves = transport_maps(points, weights, measures[rows], solver, self.n_jobs)
-        shapes, means = _split(moves, weights)
-        ends = np.searchsorted(rows, pairs)
-        fitted = self._fit_map(shapes, means, ends, w)
-        Z = np.hstack([fitted.apply(shapes), means])
-        center, components, stretch = np.empty(0), np.empty((0, 0)), 1.0
-        if self.n_components is not None:
-            center, components = self._fit_components(Z, rng)
-            if self._needs_labels():  # what is cut off was part of the distances
-                stretch = fit_scale(gaps_squared(Z @ components.T, ends), w)
-        attributes = {
-            "reference_points_": points,
-            "reference_weights_": weights,
+        maps, Z = fit_maps(
+            measures,
+            reference,
+            solver,
+            rows,
+            pairs,
+            w,
+            scale=self.scale,
+            correction=self.correction,
+            n_components=self.n_components,
+            rng=rng,
+            n_jobs=self.n_jobs,
+        )
+        return {
+            "reference_points_": maps.points,
+            "reference_weights_": maps.weights,
             "solver_": solver,
             "n_pairs_": len(pairs),
             "n_solves_": n_solves + n_solved + len(rows),
-            "_offset": fitted.offset,
-            "_axes": fitted.axes,
-            "_factor": fitted.factor,
-            "scale_": fitted.scale,
-            "_center": center,
-            "_components": components,
-            "_stretch": stretch,
-            "_n_features_out": len(components) or Z.shape[1],
+            "_offset": maps.feature_map.offset,
+            "_axes": maps.feature_map.axes,
+            "_factor": maps.feature_map.factor,
+            "scale_": maps.feature_map.scale,
+            "_center": maps.center,
+            "_components": maps.components,
+            "_stretch": maps.stretch,
+            "_n_features_out": len(maps.components) or Z.shape[1],
         }
-        return attributes, rows, Z
+
+    def _maps(self):
+        """Return the maps that were fitted, in the own unit."""
+        return LinearMaps(
+            self._own("reference_points_"),
+            self.reference_weights_,
+            self.solver_,
+            FeatureMap(self._offset, self._axes, self._factor, self.scale_),
+            self._center,
+            self._components,
+            self._stretch,
+        )
 
     def _needs_labels(self):
         return self.scale or self.correction
-
-    def _fit_map(self, shapes, means, ends, w):
-        """Return what is done with shapes before distances are taken."""
-        scale, gaps_sq = 1.0, gaps_squared(shapes, ends)
-        known_sq = gaps_squared(means, ends)
-        if self._needs_labels():
-            scale = fit_scale(gaps_sq, w, known_sq)
-        if self.correction and matter(gaps_sq, w, known_sq):
-            return fit_correction(shapes, ends, w, known_sq, scale)
-        return FeatureMap.scaling(shapes.shape[1], scale)
-
-    def _feature_map(self):
-        return FeatureMap(self._offset, self._axes, self._factor, self.scale_)
-
-    def _fit_components(self, Z, rng):
-        from sklearn.decomposition import PCA
-
-        if self.n_components > min(Z.shape):
-            raise ValueError(
-                f"Got n_components={self.n_components}, expected at most "
-                f"{min(Z.shape)}: {len(Z)} training measures with {Z.shape[1]} numbers "
-                "each have no more. Lower it, or fit to more measures (see n_maps)."
-            )
-        pca = PCA(self.n_components, random_state=rng.randint(2**31 - 1)).fit(Z)
-        return pca.mean_, pca.components_
-
-
-def _split(moves, weights):
-    """Split maps into what is left of them about their mean, and the mean.
-
-    Shapes are in units in which their Euclidean distance is that of the maps:
-    [n, K, d] -> [n, K d], [n, d].
-    """
-    means = weights @ moves
-    shapes = (moves - means[:, None]) * np.sqrt(weights)[:, None]
-    return shapes.reshape(len(moves), means.shape[1] * len(weights)), means

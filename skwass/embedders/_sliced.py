@@ -5,10 +5,10 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval
 
-from ..measures.subsets import center_of
+from ..formulas.correction import fit_scale, gaps_squared
+from ..measures.subsets import blocks_of, center_of
 from ..ot.quantiles import centred_cells, draw_directions
-from ._correction import fit_scale, gaps_squared
-from ._training_free import ScaledEmbedder, blocks_of
+from ._training_free import ScaledEmbedder
 
 
 class SlicedWassersteinEmbedder(ScaledEmbedder):

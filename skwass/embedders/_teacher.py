@@ -2,14 +2,18 @@
 
 import numpy as np
 
-from ._linear_ot import LinearOTEmbedder
+from ..formulas.linear_ot import fit_maps
+from ..formulas.reference import make_reference, settle_solver
+
+# Points of the reference.
+N_REFERENCE = 128
 
 
 def learn_maps(embedder, measures, labelled, rng):
     """Return measures for training, and vectors whose distances are about W.
 
-    One solve a measure teaches its distance to all others. Vectors are those of a
-    :class:`LinearOTEmbedder`, corrected by the labels that there are.
+    One solve a measure teaches its distance to all others. Vectors are those of
+    linear optimal transport, corrected by the labels that there are.
 
     Parameters
     ----------
@@ -34,18 +38,24 @@ def learn_maps(embedder, measures, labelled, rng):
     pairs, w = labelled.pairs[labelled.train], labelled.w[labelled.train]
     inside = np.isin(pairs, numbers).all(axis=1)
     is_labelled = bool(inside.any())
-    teacher = LinearOTEmbedder(
+    measures, w = measures[numbers], w[inside]
+    ends = np.searchsorted(numbers, pairs[inside])
+    solver = settle_solver(embedder.ground_truth, measures)
+    *reference, n_solves = make_reference(
+        "barycenter", N_REFERENCE, measures, solver, rng, embedder.n_jobs
+    )
+    _, Z = fit_maps(
+        measures,
+        reference,
+        solver,
+        np.arange(len(numbers)),
+        ends,
+        w,
         scale=is_labelled,
         correction=is_labelled,
-        n_maps=len(numbers),
-        ground_truth=embedder.ground_truth,
         n_jobs=embedder.n_jobs,
     )
-    known = (None, None)
-    if is_labelled:
-        known = np.searchsorted(numbers, pairs[inside]), w[inside]
-    fitted, _, Z = teacher._learn(measures[numbers], *known, rng, needs_maps=True)
-    return numbers, Z, fitted["n_solves_"]
+    return numbers, Z, n_solves + len(numbers)
 
 
 def _choose(n_measures, n_maps, labelled, rng):

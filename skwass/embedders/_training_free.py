@@ -16,9 +16,6 @@ from ._given_labels import check_labels, refuse_other_unit, warn_of_other_labels
 from ._io import FileMixin
 from ._labelling import label, warn_of_idle_memory
 
-# Numbers in float64 that are held at a time, besides results.
-_MAX_NUMBERS = 2**23
-
 
 class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
     """Base class of embedders by a formula, with at most a few numbers to fit.
@@ -156,18 +153,3 @@ class ScaledEmbedder(TrainingFreeEmbedder):
         pairs = members[sample_pairs(len(members), n_pairs, rng)]
         w, _, n_solves = label(self, measures, pairs)
         return pairs, w, n_solves
-
-
-def blocks_of(measures, n_numbers):
-    """Yield parts of a collection whose features take some hundred megabytes.
-
-    Parameters
-    ----------
-    measures : Histograms or PointClouds
-        The whole.
-    n_numbers : int
-        Numbers in float64 that a measure becomes.
-    """
-    step = max(1, _MAX_NUMBERS // n_numbers)
-    for start in range(0, len(measures), step):
-        yield measures[start : start + step]

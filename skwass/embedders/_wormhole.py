@@ -4,10 +4,9 @@ from numbers import Integral, Real
 
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..measures.subsets import effective_size, some_clouds
 from ..ot.ground_truths import is_gromov
 from ._checks import check_widths
-from ._clouds import N_FIT_CLOUDS, CloudEmbedder
+from ._clouds import CloudEmbedder, decoded_size
 from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, suit_slices
 from ._slopes import are_centred, will_go_on
 
@@ -368,9 +367,7 @@ class WormholeEmbedder(CloudEmbedder):
         if self.reconstruction_weight > 0:
             n_points = self.n_points
             if n_points == "auto":
-                n_points = max(
-                    1, round(effective_size(some_clouds(measures, N_FIT_CLOUDS)))
-                )
+                n_points = decoded_size(measures)
         return {
             "architecture": self._kind(measures, labelled),
             "dim": measures.dim,

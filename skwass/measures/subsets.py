@@ -4,6 +4,9 @@ import numpy as np
 
 from ._collections import Histograms
 
+# Numbers in float64 that are held at a time, besides results.
+_MAX_NUMBERS = 2**23
+
 
 def evenly(n, n_kept):
     """Return at most `n_kept` of n row numbers, first and last among them.
@@ -52,3 +55,18 @@ def some_clouds(measures, n_clouds):
 def effective_size(clouds):
     """Return the mean of exp(entropy of the weights): points, if weights are even."""
     return np.mean([np.exp(-(a * np.log(a)).sum()) for _, a in clouds])
+
+
+def blocks_of(measures, n_numbers):
+    """Yield parts of a collection whose features take some hundred megabytes.
+
+    Parameters
+    ----------
+    measures : Histograms or PointClouds
+        The whole.
+    n_numbers : int
+        Numbers in float64 that a measure becomes.
+    """
+    step = max(1, _MAX_NUMBERS // n_numbers)
+    for start in range(0, len(measures), step):
+        yield measures[start : start + step]

@@ -6,8 +6,9 @@ from numpy.linalg import matrix_power
 from numpy.testing import assert_allclose
 
 from skwass import DiffusionEMDEmbedder
-from skwass.embedders import _diffusion, _diffusion_operator
-from skwass.embedders._diffusion_operator import (
+from skwass.embedders import _diffusion
+from skwass.formulas import diffusion as _diffusion_operator
+from skwass.formulas.diffusion import (
     evened,
     grid_affinity,
     grid_gap,

@@ -9,7 +9,7 @@ from sklearn.base import clone
 from toys import clouds_of
 
 from skwass import LinearOTEmbedder
-from skwass.embedders._reference import make_reference
+from skwass.formulas.reference import make_reference
 from skwass.geometry import barycenter, geodesic
 from skwass.inspection import GeodesicDisplay
 from skwass.measures import as_measures

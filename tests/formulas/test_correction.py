@@ -6,8 +6,8 @@ import pytest
 from numpy.testing import assert_allclose
 from sklearn.exceptions import ConvergenceWarning
 
-from skwass.embedders import _correction
-from skwass.embedders._correction import (
+from skwass.formulas import correction
+from skwass.formulas.correction import (
     FeatureMap,
     fit_correction,
     fit_quadratic_form,
@@ -43,7 +43,7 @@ def test_it_is_the_optimum_of_the_convex_problem():
     curvature = sum(np.square(D).sum() for D in design) + np.square(rows).sum()
     # The trace in the space of symmetric matrices: off-diagonal entries count once.
     curvature /= len(w) * 7
-    ridge = _correction._RIDGE * curvature
+    ridge = correction._RIDGE * curvature
     start = 0.8 * np.diag(unit**2)
     loss = cp.sum_squares(residuals) / len(w) + ridge * (
         cp.sum_squares(form - start) + cp.square(factor - 0.8 * rest_unit)
@@ -55,9 +55,9 @@ def test_it_is_the_optimum_of_the_convex_problem():
 
 
 def test_without_noise_and_ridge_the_form_is_recovered(monkeypatch):
-    monkeypatch.setattr(_correction, "_RIDGE", 1e-9)
-    monkeypatch.setattr(_correction, "_MAX_ITER", 20_000)
-    monkeypatch.setattr(_correction, "_TOL", 1e-12)
+    monkeypatch.setattr(correction, "_RIDGE", 1e-9)
+    monkeypatch.setattr(correction, "_MAX_ITER", 20_000)
+    monkeypatch.setattr(correction, "_TOL", 1e-12)
     x, rest, target, expected = problem(noise=0)
     M, f = fit_quadratic_form(x, rest, target, np.sqrt(target), 1.0)
     assert_allclose(M, expected, atol=1e-4)
@@ -123,7 +123,7 @@ def test_feature_map():
 
 
 def test_a_correction_that_does_not_settle_says_so(monkeypatch):
-    monkeypatch.setattr(_correction, "_MAX_ITER", 2)
+    monkeypatch.setattr(correction, "_MAX_ITER", 2)
     x, rest, target, _ = problem()
     with pytest.warns(ConvergenceWarning, match="The correction still moved by"):
         fit_quadratic_form(x, rest, target, np.sqrt(target), 3.0)

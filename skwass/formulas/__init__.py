@@ -1,0 +1,1 @@
+"""Embeddings without training: arrays in, arrays and records out. No estimator."""
