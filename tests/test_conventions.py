@@ -23,13 +23,14 @@ FLOORS = {
     "ot": 1,
     "nn": 2,
     "formulas": 2,
-    "embedders": 3,
-    "manifold": 3,
-    "neighbors": 4,
-    "geometry": 4,
-    "metrics": 4,
-    "inspection": 5,
-    "datasets": 4,
+    "labels": 3,
+    "embedders": 4,
+    "manifold": 2,
+    "neighbors": 5,
+    "geometry": 5,
+    "metrics": 5,
+    "inspection": 6,
+    "datasets": 5,
 }
 # Third parties that a floor may not know.
 STRANGERS = {"nn": {"sklearn", "ot"}, "measures": {"torch", "ot"}}

@@ -13,13 +13,13 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from ..labels.solve import Labeller
 from ..measures import MeasureReaderMixin
 from ..measures.layout import refuse_masked
 from ..measures.units import in_unit, unit_exponent
 from ..nn.readouts import paired_distances, pairwise_distances
 from ..ot import sample_pairs
 from ..ot.ground_truths import scales_with_points
-from ._labelling import label
 
 # What a fit stores before it trains: of its input, and its seeds.
 OF_INPUT = (
@@ -173,7 +173,7 @@ class WassersteinEmbedder(
             )
         rng = fresh_random_state(self.random_state)
         pairs = sample_pairs(len(measures), self.n_score_pairs, rng)
-        w, *_ = label(self, measures, pairs)
+        w, *_ = self._labeller().label(measures, pairs)
         predicted = self._paired_distances(self._represent(measures), pairs)
         return float(r2_score(w, predicted))
 
@@ -198,6 +198,9 @@ class WassersteinEmbedder(
             exponent = 0
         self._unit = exponent
         return in_unit(measures, exponent)
+
+    def _labeller(self):
+        return Labeller(self.ground_truth, self.memory, self.n_jobs)
 
     @contextmanager
     def _rollback(self):

@@ -70,8 +70,8 @@ class CloudEmbedder(TrainedEmbedder):
             sizes = [len(a) for a in measures.masses]
         self.padded_share_ = padded_share(sizes)
 
-    def _make_module(self, measures, labelled, generator):
-        module = self._build(self._settings(measures, labelled), generator).eval()
+    def _make_module(self, measures, plan, generator):
+        module = self._build(self._settings(measures, plan), generator).eval()
         clouds = some_clouds(measures, N_FIT_CLOUDS)
         module.inputs.fit(clouds, generator)
         module.calibrate(clouds[:: -(-len(clouds) // _N_CALIBRATION_CLOUDS)])

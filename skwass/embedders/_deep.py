@@ -201,6 +201,7 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
         "architecture": [StrOptions({"auto", "slices", "mlp", "conv", "paper"})],
     }
     _network = staticmethod(histogram_network)
+    _kind_name = "architecture"
     _regresses_squares = True
 
     def __init__(
@@ -266,26 +267,21 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
         self.verbose = verbose
         self.random_state = random_state
 
-    def _first_layer(self):
-        return "architecture", self.architecture
-
-    def _no_exact_mean(self, dim):
+    def _obstacle_to_mean(self, kind, dim):
         if dim >= self.n_components:
             return f"n_components={self.n_components}"
-        return super()._no_exact_mean(dim)
+        return super()._obstacle_to_mean(kind, dim)
 
-    def _settings(self, measures, labelled):
-        architecture = self.architecture
+    def _settings(self, measures, plan):
+        architecture = plan.kind
         if architecture in NEEDS_IMAGES:
             value = f"architecture={architecture!r}"
             self._refuse_other_than_images(measures, value, "architecture='auto'")
-        if architecture == "auto":
-            architecture = self._dense_first_layer(measures, labelled)
         widths = DEFAULT_WIDTHS[architecture]
         if self.widths is not None:
             widths = check_widths(self.widths, 1 if architecture == "conv" else 0)
         return {
             "architecture": architecture,
             "widths": widths,
-            **self._common_settings(measures, labelled),
+            **self._common_settings(measures, plan),
         }

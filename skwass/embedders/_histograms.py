@@ -16,16 +16,17 @@ from ..nn.siamese import HistogramData
 from ..nn.slopes import LinearSlopes
 from ._checks import has_decoder, to_tensor
 from ._clouds import N_FIT_CLOUDS
-from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, suit_slices
-from ._slopes import are_centred, row_slopes, will_go_on
+from ._plan import EXACT_MEAN_CONSTRAINT, suit_slices
+from ._slopes import row_slopes
 from ._trained import TrainedEmbedder
 
 
 class HistogramEmbedder(TrainedEmbedder):
     """Base class of embedders of histograms on one support.
 
-    A subclass names its `_network`, the factory of a `Siamese`, and says in `_settings`
-    how to call it. It has the parameters `grid_shape`, `support`, `widths`,
+    A subclass names its `_network`, the factory of a `Siamese`, says in `_settings` how
+    to call it, and in `_kind_name` which parameter says what the network sees. It has
+    the parameters `grid_shape`, `support`, `widths`,
     `exact_mean`, `reconstruction_weight` and `sparsity_weight`.
     """
 
@@ -40,24 +41,22 @@ class HistogramEmbedder(TrainedEmbedder):
     }
 
     @abstractmethod
-    def _settings(self, measures, labelled):
-        """Return keyword arguments of `_network` for these measures and labels."""
+    def _settings(self, measures, plan):
+        """Return keyword arguments of `_network` for these measures."""
 
-    @abstractmethod
-    def _first_layer(self):
-        """Return the parameter that says what a network sees: its name and value."""
+    def _choose_kind(self, measures, are_w2):
+        kind = getattr(self, self._kind_name)
+        if kind == "auto":
+            return "slices" if suit_slices(measures.dim, are_w2) else "mlp"
+        return kind
 
-    def _dense_first_layer(self, measures, labelled=None):
-        """Return what dense layers see by default: slices, where these suit."""
-        return "slices" if suit_slices(self, measures, labelled) else "mlp"
+    def _kind_of(self, module):
+        return module.settings[self._kind_name]
 
-    def _no_exact_mean(self, dim):
-        name, value = self._first_layer()
-        if value in ("auto", "slices"):
-            return None
-        return f"{name}={value!r}"
+    def _obstacle_to_mean(self, kind, dim):
+        return None if kind == "slices" else f"{self._kind_name}={kind!r}"
 
-    def _common_settings(self, measures, labelled):
+    def _common_settings(self, measures, plan):
         """Return those keyword arguments of `_network` that all networks share."""
         return {
             "n_bins": measures.n_features,
@@ -65,7 +64,7 @@ class HistogramEmbedder(TrainedEmbedder):
             "dim": measures.dim,
             "n_components": self.n_components,
             "with_decoder": self.reconstruction_weight > 0,
-            "exact_mean": has_exact_mean(self, measures, labelled),
+            "exact_mean": plan.exact_mean,
         }
 
     @available_if(has_decoder)
@@ -88,8 +87,8 @@ class HistogramEmbedder(TrainedEmbedder):
     def _embed(self, measures):
         return self._apply(self.module_, measures.masses)
 
-    def _make_module(self, measures, labelled, generator):
-        module = self._build(self._settings(measures, labelled), generator)
+    def _make_module(self, measures, plan, generator):
+        module = self._build(self._settings(measures, plan), generator)
         if isinstance(module.inputs, SliceInput):
             clouds = some_clouds(measures, N_FIT_CLOUDS)
             module.inputs.fit(measures.support, clouds, generator)
@@ -127,15 +126,8 @@ class HistogramEmbedder(TrainedEmbedder):
         rows = _features(module, to_tensor(probes.masses, device))
         return LinearSlopes(rows)
 
-    def _takes_slopes(self, measures):
-        if will_go_on(self):
-            has_slices = isinstance(self.module_.inputs, SliceInput)
-        else:
-            _, value = self._first_layer()
-            if value == "auto":
-                value = self._dense_first_layer(measures)
-            has_slices = value == "slices"
-        return not has_slices or are_centred(self, measures)
+    def _knows_slopes(self, kind, exact_mean, goes_on):
+        return kind != "slices" or exact_mean
 
     def _refuse_clouds(self, X):
         if getattr(X, "ndim", 0) == 3:

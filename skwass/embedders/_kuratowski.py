@@ -242,6 +242,7 @@ class KuratowskiEmbedder(HistogramEmbedder):
         "adjoint": ["boolean"],
     }
     _network = staticmethod(kuratowski_network)
+    _kind_name = "backbone"
     _regresses_squares = False
 
     def __init__(
@@ -346,27 +347,22 @@ class KuratowskiEmbedder(HistogramEmbedder):
         """How many numbers the network learns, a decoder not counted."""
         return count_weights(self.module_.encoder)
 
-    def _first_layer(self):
-        return "backbone", self.backbone
-
-    def _no_exact_mean(self, dim):
+    def _obstacle_to_mean(self, kind, dim):
         if self.aggregation == "l1":
             return "aggregation='l1'"
-        return super()._no_exact_mean(dim)
+        return super()._obstacle_to_mean(kind, dim)
 
-    def _takes_slopes(self, measures):
+    def _knows_slopes(self, kind, exact_mean, goes_on):
         # The adjoint equation gives first derivatives alone.
         is_adjoint = self.architecture == "ode" and self.adjoint
-        return not is_adjoint and super()._takes_slopes(measures)
+        return not is_adjoint and super()._knows_slopes(kind, exact_mean, goes_on)
 
-    def _settings(self, measures, labelled):
-        backbone = self.backbone
+    def _settings(self, measures, plan):
+        backbone = plan.kind
         if backbone == "conv":
             self._refuse_other_than_images(
                 measures, "backbone='conv'", "backbone='auto'"
             )
-        if backbone == "auto":
-            backbone = self._dense_first_layer(measures, labelled)
         if self.widths is not None and self.n_parameters is not None:
             raise ValueError(
                 f"Got widths={self.widths!r} and n_parameters={self.n_parameters}, "
@@ -385,14 +381,14 @@ class KuratowskiEmbedder(HistogramEmbedder):
             "velocity": self.velocity,
             "solver": self.solver,
             "adjoint": self.adjoint,
-            **self._common_settings(measures, labelled),
+            **self._common_settings(measures, plan),
         }
         if self.n_parameters is not None:
             settings["widths"] = match_widths(settings, self.n_parameters)
         return settings
 
-    def _make_module(self, measures, labelled, generator):
-        module = super()._make_module(measures, labelled, generator)
+    def _make_module(self, measures, plan, generator):
+        module = super()._make_module(measures, plan, generator)
         rows = torch.randperm(len(measures), generator=generator)[:CALIBRATION_ROWS]
         masses = to_tensor(measures.masses[np.sort(rows.numpy())])
         module.encoder.calibrate(module.split(module.inputs(masses))[0])

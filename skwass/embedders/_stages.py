@@ -8,9 +8,7 @@ import torch
 from .. import _clock
 from ..nn.pairs import FreshPairs, PairBatches, RowDistances
 from ..nn.train import TrainingResult, seeded, train
-from ._labelling import BatchLabeller
 from ._slopes import in_units
-from ._teacher import learn_maps
 
 # Measures of a step on maps, all pairs of which are compared, and the fewest steps of
 # an epoch, for few maps.
@@ -19,15 +17,20 @@ _MAP_BLOCK, _MIN_STEPS = 64, 100
 _TUNING_RATE = 0.3
 
 
-def pair_batches(embedder, module, measures, labelled, device):
-    """Return batches of labelled pairs, or of pairs to label while training."""
-    scale = float(module.scale)
-    if labelled.members is not None:
-        n_each = min(embedder.block_size, len(labelled.members))
-        n_steps = -(-embedder.n_pairs * 2 // (n_each * (n_each - 1)))
-        members = torch.from_numpy(labelled.members)
-        labeller = BatchLabeller(embedder, measures, scale, labelled.probes)
-        return FreshPairs(members, labeller, embedder.block_size, n_steps, device)
+def fresh_batches(labelled, labeller, scale, n_pairs, block_size, device):
+    """Return batches of pairs that are labelled while training, by a BatchLabeller."""
+    n_each = min(block_size, len(labelled.members))
+    n_steps = -(-n_pairs * 2 // (n_each * (n_each - 1)))
+
+    def label(numbers, pairs):
+        return in_units(*labeller.label(numbers.numpy(), pairs.numpy()), scale)
+
+    members = torch.from_numpy(labelled.members)
+    return FreshPairs(members, label, block_size, n_steps, device)
+
+
+def pair_batches(labelled, scale, batch_size, device):
+    """Return batches of labelled pairs."""
     rows = labelled.train
     slopes = None if labelled.slopes is None else labelled.slopes[rows]
     w, slopes = in_units(labelled.w[rows], slopes, scale)
@@ -35,24 +38,29 @@ def pair_batches(embedder, module, measures, labelled, device):
     groups = labelled.groups
     if groups is not None:
         groups = torch.from_numpy(groups[rows])
-    batch_size = embedder.batch_size
     if batch_size == "auto":
         # Labels carry no noise: a few hundred steps an epoch do for any number.
         batch_size = int(np.clip(len(pairs) // 400, 128, 1024))
     return PairBatches(pairs, w, batch_size, device, groups, slopes)
 
 
-def map_batches(embedder, module, measures, labelled, device, rng):
-    """Return batches of all pairs of mapped measures, and how many solves they took.
+def ends_and_labels(labelled, rows, scale, device):
+    """Return measures that some pairs join, pairs of their positions, and labels."""
+    numbers, pairs = np.unique(labelled.pairs[rows], return_inverse=True)
+    w = torch.from_numpy(labelled.w[rows] / scale).float()
+    return numbers, torch.from_numpy(pairs.reshape(-1, 2)).to(device), w.to(device)
+
+
+def map_batches(numbers, Z, scale, device):
+    """Return batches of all pairs of mapped measures, whose vectors are Z.
 
     An epoch passes once over the measures, or some times if they are few.
     """
-    numbers, Z, n_solves = learn_maps(embedder, measures, labelled, rng)
-    rows = torch.from_numpy((Z - Z.mean(axis=0)) / float(module.scale)).float()
+    rows = torch.from_numpy((Z - Z.mean(axis=0)) / scale).float()
     numbers = torch.from_numpy(numbers)
     n_steps = max(_MIN_STEPS, -(-len(numbers) // _MAP_BLOCK))
     label = RowDistances(rows, numbers)
-    return FreshPairs(numbers, label, _MAP_BLOCK, n_steps, device), n_solves
+    return FreshPairs(numbers, label, _MAP_BLOCK, n_steps, device)
 
 
 def map_options(options):
@@ -69,7 +77,7 @@ def tuning_options(options):
 
 
 def train_stages(stages, module, loss, validate, generator, reporter):
-    """Train on one lot of batches after the other; return the result of all.
+    """Train on the batches of each stage in turn; return the result of all.
 
     Parameters
     ----------

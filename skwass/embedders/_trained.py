@@ -4,6 +4,7 @@ import copy
 import warnings
 from abc import abstractmethod
 from dataclasses import replace
+from functools import partial
 from numbers import Integral, Real
 
 import numpy as np
@@ -13,9 +14,15 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from .. import _clock
+from ..labels.given import check_labels, refuse_other_unit, warn_of_other_labels
+from ..labels.holdout import MAX_VALIDATION_PAIRS
+from ..labels.maps import learn_maps
+from ..labels.obtain import draw_labelled, split_given
+from ..labels.pairs import refuse_rounds
+from ..labels.probes import as_probes
+from ..labels.rounds import label_more
+from ..labels.solve import BatchLabeller
 from ..measures.layout import refuse_square
-from ..nn.devices import inference, resolve_device
-from ..nn.inputs import CHUNK_ROWS
 from ..nn.siamese import PairObjective, ValidationScore
 from ..nn.train import (
     TrainingOptions,
@@ -24,16 +31,15 @@ from ..nn.train import (
     seeded,
     train_epoch,
 )
-from ..ot.ground_truths import GROUND_TRUTH_CONSTRAINT
-from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
-from ._checks import on_cpu, to_tensor
-from ._holdout import MAX_VALIDATION_PAIRS
-from ._io import FileMixin
-from ._labelling import obtain_labels
+from ..ot.ground_truths import GROUND_TRUTH_CONSTRAINT, as_ground_truth
+from ._base import fresh_random_state, refuse_one
+from ._network import NetworkEmbedder
+from ._plan import Plan, decide_mean, decide_slopes, labels_are_w2
 from ._reporting import FitReporter, warn_of_useless
 from ._rounds import train_in_rounds
-from ._slopes import slope_weight, will_go_on
 from ._stages import (
+    ends_and_labels,
+    fresh_batches,
     map_batches,
     map_options,
     pair_batches,
@@ -44,23 +50,13 @@ from ._stages import (
 _AUTO = StrOptions({"auto"})
 
 
-class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
+class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
     """Base class of embedders that train a torch module on labelled pairs.
 
     A subclass says how to make its network and what that sees of measures,
     `_make_module` and `_data`, and in `_regresses_squares` whether W^2 is learned or W.
     The module has a buffer `scale`, in units of which it is trained.
     """
-
-    _saved = (
-        *OF_INPUT,
-        "n_iter_",
-        "n_pairs_",
-        "n_solves_",
-        "stopped_by_",
-        "loss_curve_",
-        "validation_scores_",
-    )
 
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left")],
@@ -88,16 +84,11 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     }
 
     @abstractmethod
-    def _make_module(self, measures, labelled, generator):
+    def _make_module(self, measures, plan, generator):
         """Return an untrained module on the CPU, its fixed parts fitted to measures.
 
         Its attribute `settings` holds what `_build` needs to make another like it.
         """
-
-    @classmethod
-    @abstractmethod
-    def _build(cls, settings, generator):
-        """Return a module made from settings, its fixed parts still empty."""
 
     @abstractmethod
     def _data(self, module, measures, device, generator):
@@ -112,7 +103,19 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         """Return how gradients in rows of measures become derivatives toward probes."""
 
     @abstractmethod
-    def _takes_slopes(self, measures):
+    def _choose_kind(self, measures, are_w2):
+        """Return the kind of network, chosen if that is to be done here."""
+
+    @abstractmethod
+    def _kind_of(self, module):
+        """Return the kind of a network that there is."""
+
+    @abstractmethod
+    def _obstacle_to_mean(self, kind, dim):
+        """Return what keeps a network from carrying the mean, or None."""
+
+    @abstractmethod
+    def _knows_slopes(self, kind, exact_mean, goes_on):
         """Return whether it is known how rows of measures move toward probes."""
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -169,55 +172,62 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     def _fit(self, X, y, pairs, distances):
         start = _clock.now()
         device = self._device(for_training=True)
-        goes_on = will_go_on(self)
+        goes_on = self.warm_start and hasattr(self, "module_")
         measures = self._check_several(X, goes_on)
+        given = self._check_given(measures, pairs, distances)
+        plan = self._make_plan(measures, given, goes_on)
         pair_seed, training_seed = self._seeds(goes_on)
         generator = torch.Generator().manual_seed(training_seed)
         pair_rng = np.random.RandomState(pair_seed)
         reporter = FitReporter(self, X, y)
-        labelled = obtain_labels(
-            self,
+        labelled = self._obtain_labels(
             measures,
-            pairs,
-            distances,
+            given,
+            plan,
             self.validation_fraction if self.early_stopping else 0.0,
             pair_rng,
             reporter,
             self._deadline(start, share=0.5),
         )
-        module = self._module(goes_on, measures, labelled, generator).to(device)
+        module = self._module(measures, plan, labelled, generator).to(device)
         stages, n_mapped = [], 0
         options = self._options(self._deadline(start))
         if self.n_maps and not goes_on:
             rng = np.random.RandomState(training_seed)
-            batches, n_mapped = map_batches(
-                self, module, measures, labelled, device, rng
+            *maps, n_mapped = learn_maps(
+                self.ground_truth, self.n_maps, measures, labelled, rng, self.n_jobs
             )
+            batches = map_batches(*maps, float(module.scale), device)
             stages.append((batches, map_options(options)))
             options = tuning_options(options)
-        batches = pair_batches(self, module, measures, labelled, device)
+        batches, in_batch = self._batches(module, measures, plan, labelled, device)
         stages.append((batches, options))
         reporter.begin_training(self.max_iter * len(stages), module)
-        loss = self._objective(module, measures, labelled, device, generator)
-        validate = self._validation(module, measures, labelled, device)
+        loss = self._objective(module, measures, plan, labelled, device, generator)
+        rows = labelled.validation
+        validate = self._score(module, measures, labelled, rows, device)
         common = module, loss, validate, generator, reporter
         result = train_stages(stages, *common)
-        if self.n_pairs == "auto" and result.validation_scores and distances is None:
+        if self.n_pairs == "auto" and result.validation_scores and given is None:
 
             def fit_round(labelled):
-                batches = pair_batches(self, module, measures, labelled, device)
+                batches = self._batches(module, measures, plan, labelled, device)[0]
                 return train_stages([(batches, options)], *common)
 
-            labels = self, measures, labelled, pair_rng, reporter, options.deadline
-            labelled, result = train_in_rounds(module, result, fit_round, *labels)
-        if result.validation_scores:
-            warn_of_useless(max(result.validation_scores), "validation")
-        elif labelled.members is None:
-            rows = labelled.train[:MAX_VALIDATION_PAIRS]
-            known = labelled._replace(validation=rows)
-            score = self._validation(module, measures, known, device)(module)
-            warn_of_useless(score, "training")
-        self._keep(goes_on, module, labelled, batches, result)
+            more = partial(
+                label_more,
+                self._labeller(),
+                measures,
+                rng=pair_rng,
+                centred=plan.exact_mean,
+                reporter=reporter,
+                deadline=options.deadline,
+            )
+            labelled, result = train_in_rounds(
+                module, result, fit_round, more, labelled, options.deadline
+            )
+        self._warn_of_useless(module, measures, labelled, result, device)
+        self._keep(goes_on, module, labelled, in_batch, result)
         self.n_solves_ += n_mapped
         reporter.end_training(result.stopped_by)
         return self
@@ -226,23 +236,14 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         device = self._device(for_training=True)
         goes_on = hasattr(self, "module_")
         measures = self._check_several(X, goes_on)
+        given = self._check_given(measures, pairs, distances, compare=not goes_on)
+        plan = replace(self._make_plan(measures, given, goes_on), slope_weight=0.0)
         _, seed = self._seeds(goes_on)
         generator = torch.Generator().manual_seed(seed)
         rng = np.random.RandomState(seed)
         reporter = FitReporter(self, X, y)
-        labelled = obtain_labels(
-            self,
-            measures,
-            pairs,
-            distances,
-            0.0,
-            rng,
-            reporter,
-            None,
-            with_slopes=False,
-            compare=not goes_on,
-        )
-        module = self._module(goes_on, measures, labelled, generator).to(device)
+        labelled = self._obtain_labels(measures, given, plan, 0.0, rng, reporter, None)
+        module = self._module(measures, plan, labelled, generator).to(device)
         options = self._options(None)
         optimizer = make_optimizer(module, options)
         moments = copy.deepcopy(getattr(self, "_moments", None))
@@ -250,17 +251,92 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
             optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
         reporter.begin_training(1, module)
         reporter.begin_epoch()
-        batches = pair_batches(self, module, measures, labelled, device)
-        loss = self._objective(module, measures, labelled, device, generator)
+        batches, in_batch = self._batches(module, measures, plan, labelled, device)
+        loss = self._objective(module, measures, plan, labelled, device, generator)
         parts = module, batches, loss, optimizer, options, generator
         with seeded(generator, device):
             mean_loss = train_epoch(*parts)
         result = TrainingResult([mean_loss], [], "max_iter")
         moments = optimizer.state_dict()["state"]
-        self._keep(goes_on, module, labelled, batches, result, moments)
+        self._keep(goes_on, module, labelled, in_batch, result, moments)
         reporter.end_epoch(self.n_iter_ - 1, mean_loss, None)
         reporter.end_training("max_iter")
         return self
+
+    def _check_given(self, measures, pairs, distances, compare=True):
+        """Return pairs and W in the own unit, as the user gave them, or None."""
+        if pairs is None and distances is None:
+            return None
+        pairs, w = check_labels(pairs, distances, len(measures))
+        w = np.ldexp(w, -self._unit)
+        refuse_other_unit(w)
+        if compare:
+            warn_of_other_labels(self.ground_truth, measures, pairs, w, self.max_time)
+        return pairs, w
+
+    def _make_plan(self, measures, given, goes_on):
+        """Decide what is decided once."""
+        truth = as_ground_truth(self.ground_truth)
+        are_w2 = labels_are_w2(truth, measures, given)
+        if goes_on:
+            kind, exact = self._kind_of(self.module_), self.module_.n_exact > 0
+        else:
+            kind, dim = self._choose_kind(measures, are_w2), measures.dim
+            exact = decide_mean(
+                self.exact_mean,
+                self._obstacle_to_mean(kind, dim),
+                are_w2,
+                dim,
+                self.n_components,
+                self.ground_truth,
+            )
+        weight = 0.0
+        if self._knows_slopes(kind, exact, goes_on):
+            weight = decide_slopes(self.gradient_weight, self.n_maps, truth)
+        return Plan(kind, exact, weight, goes_on)
+
+    def _obtain_labels(self, measures, given, plan, fraction, rng, reporter, deadline):
+        """Return labelled pairs, given by the user or drawn, split by measures."""
+        mode = self._labels_mode()
+        how = {"mode": mode, "block_size": getattr(self, "block_size", None)}
+        if given is not None:
+            return split_given(len(measures), *given, rng, fraction=fraction, **how)
+        if self.n_pairs == "auto":
+            refuse_rounds(mode, self.early_stopping)
+        labeller = self._labeller()
+        labeller.warn_of_idle_memory(self.random_state)
+        return draw_labelled(
+            labeller,
+            measures,
+            rng,
+            n_pairs=self.n_pairs,
+            fraction=fraction,
+            toward=plan.toward,
+            reporter=reporter,
+            deadline=deadline,
+            **how,
+        )
+
+    def _batches(self, module, measures, plan, labelled, device):
+        """Return batches of pairs, and what labels them, if that is done there."""
+        scale = float(module.scale)
+        if labelled.members is None:
+            return pair_batches(labelled, scale, self.batch_size, device), None
+        gradients = as_probes(labelled.probes, centred=plan.exact_mean)
+        in_batch = BatchLabeller(self._labeller(), measures, gradients)
+        batches = fresh_batches(
+            labelled, in_batch, scale, self.n_pairs, self.block_size, device
+        )
+        return batches, in_batch
+
+    def _warn_of_useless(self, module, measures, labelled, result, device):
+        """Warn of an embedding that is worse than a constant."""
+        if result.validation_scores:
+            warn_of_useless(max(result.validation_scores), "validation")
+        elif labelled.members is None:
+            rows = labelled.train[:MAX_VALIDATION_PAIRS]
+            score = self._score(module, measures, labelled, rows, device)
+            warn_of_useless(score(module), "training")
 
     def _check_several(self, X, goes_on):
         """Check measures to train on; a fit from scratch remembers their kind."""
@@ -285,25 +361,16 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
     def _deadline(self, start, share=1.0):
         return None if self.max_time is None else start + share * self.max_time
 
-    def _device(self, *, for_training=False):
-        return resolve_device(self.device, for_training=for_training)
-
     def _options(self, deadline):
-        return TrainingOptions(
-            max_iter=self.max_iter,
-            learning_rate=self.learning_rate,
-            weight_decay=self.weight_decay,
-            max_grad_norm=self.max_grad_norm,
-            n_iter_no_change=self.n_iter_no_change,
-            tol=self.tol,
-            deadline=deadline,
-        )
+        names = TrainingOptions.__dataclass_fields__.keys() - {"deadline"}
+        settings = {name: getattr(self, name) for name in names}
+        return TrainingOptions(**settings, deadline=deadline)
 
-    def _module(self, goes_on, measures, labelled, generator):
+    def _module(self, measures, plan, labelled, generator):
         """Return the module to train, a copy: a fit that fails changes nothing."""
-        if goes_on:
+        if plan.goes_on:
             return copy.deepcopy(self.module_)
-        module = self._make_module(measures, labelled, generator)
+        module = self._make_module(measures, plan, generator)
         scale = float(np.sqrt(np.mean(labelled.w[labelled.train] ** 2)))
         if scale == 0:
             warnings.warn(
@@ -316,77 +383,17 @@ class TrainedEmbedder(FileMixin, CallbackSupportMixin, WassersteinEmbedder):
         module.scale.fill_(scale or 1.0)
         return module.eval()
 
-    def _objective(self, module, measures, labelled, device, generator):
+    def _objective(self, module, measures, plan, labelled, device, generator):
         data, weight = self._data(module, measures, device, generator), 0.0
         if labelled.probes is not None:
             toward = self._make_row_slopes(module, measures, labelled.probes, device)
-            data, weight = replace(data, row_slopes=toward), slope_weight(self)
+            data, weight = replace(data, row_slopes=toward), plan.slope_weight
         return PairObjective(self._regresses_squares, data, weight)
 
-    def _validation(self, module, measures, labelled, device):
-        """Return the score of held-out pairs, or None where there are none."""
-        rows = labelled.validation
+    def _score(self, module, measures, labelled, rows, device):
+        """Return the score of some labelled pairs, or None where there are none."""
         if not len(rows):
             return None
-        numbers, pairs = np.unique(labelled.pairs[rows], return_inverse=True)
-        w = torch.from_numpy(labelled.w[rows] / float(module.scale)).float()
-        return ValidationScore(
-            self._data(module, measures[numbers], device, None),
-            len(numbers),
-            torch.from_numpy(pairs.reshape(-1, 2)).to(device),
-            w.to(device),
-        )
-
-    def _keep(self, goes_on, module, labelled, batches, result, moments=None):
-        """Store what training left."""
-        if not goes_on:
-            self.loss_curve_, self.validation_scores_, self.n_iter_ = [], [], 0
-        self.module_, self._moments = module, moments
-        before, new = len(self.loss_curve_), len(result.loss_curve)
-        self.loss_curve_ += result.loss_curve
-        if result.validation_scores or self.validation_scores_:
-            missing = before - len(self.validation_scores_)
-            scores = result.validation_scores or [np.nan] * new
-            self.validation_scores_ += [np.nan] * missing + scores
-        self.n_iter_ += len(result.loss_curve)
-        self.n_pairs_, self.n_solves_ = len(labelled.w), labelled.n_solves
-        if labelled.members is not None:
-            self.n_pairs_ += batches.label.n_solves
-            self.n_solves_ += batches.label.n_solves
-            batches.label.warn()
-        self.stopped_by_ = result.stopped_by
-
-    def _decode(self, X):
-        """Check embeddings given by a user, and decode them."""
-        X = self._check_embeddings(X, np.float32)
-        return self._apply(self.module_.reconstruct, X)
-
-    def _apply(self, function, rows):
-        """Map rows chunk by chunk on the device: [n, n_in] -> float32 [n, n_out]."""
-        device = self._device()
-        self.module_.to(device)
-        with inference(device):
-            chunks = [
-                function(to_tensor(rows[k : k + CHUNK_ROWS], device)).cpu()
-                for k in range(0, len(rows), CHUNK_ROWS)
-            ]
-        return torch.cat(chunks).numpy()
-
-    def _blocks(self, z):
-        return self.module_.blocks
-
-    def __getstate__(self):
-        # A model trained on a GPU opens where there is none.
-        state = super().__getstate__().copy()
-        if "module_" in state:
-            state["module_"] = copy.deepcopy(state["module_"]).cpu()
-        if "_moments" in state:
-            state["_moments"] = on_cpu(state["_moments"])
-        return state
-
-    @property
-    def _n_features_out(self):
-        return sum(self.module_.blocks)
-
-    def __sklearn_is_fitted__(self):
-        return hasattr(self, "module_")
+        numbers, pairs, w = ends_and_labels(labelled, rows, float(module.scale), device)
+        data = self._data(module, measures[numbers], device, None)
+        return ValidationScore(data, len(numbers), pairs, w)

@@ -8,13 +8,12 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval
 
+from ..labels.given import check_labels, refuse_other_unit, warn_of_other_labels
 from ..measures.layout import refuse_square
 from ..ot import sample_pairs
 from ..ot.ground_truths import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
-from ._given_labels import check_labels, refuse_other_unit, warn_of_other_labels
 from ._io import FileMixin
-from ._labelling import label, warn_of_idle_memory
 
 
 class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
@@ -74,7 +73,7 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
                 refuse_other_unit(distances)
             fitted = self._fit(measures, pairs, distances, rng)
             if is_given:
-                warn_of_other_labels(self, measures, pairs, distances)
+                warn_of_other_labels(self.ground_truth, measures, pairs, distances)
         # Last, so that a fit that fails changes nothing.
         self._remember(X, read)
         vars(self).update(fitted)
@@ -148,8 +147,9 @@ class ScaledEmbedder(TrainingFreeEmbedder):
         if is_given:
             pairs, w = check_labels(pairs, distances, len(measures))
             return pairs, w, 0
-        warn_of_idle_memory(self)
+        labeller = self._labeller()
+        labeller.warn_of_idle_memory(self.random_state)
         members = np.arange(len(measures)) if members is None else members
         pairs = members[sample_pairs(len(members), n_pairs, rng)]
-        w, _, n_solves = label(self, measures, pairs)
+        w, _, n_solves = labeller.label(measures, pairs)
         return pairs, w, n_solves

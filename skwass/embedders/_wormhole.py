@@ -7,8 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from ..ot.ground_truths import is_gromov
 from ._checks import check_widths
 from ._clouds import CloudEmbedder, decoded_size
-from ._exact_parts import EXACT_MEAN_CONSTRAINT, has_exact_mean, suit_slices
-from ._slopes import are_centred, will_go_on
+from ._plan import EXACT_MEAN_CONSTRAINT, suit_slices
 
 _WIDTHS = (512, 512)
 
@@ -351,13 +350,15 @@ class WormholeEmbedder(CloudEmbedder):
             return 0 if self.architecture == "deepsets" else 2
         return self.n_layers
 
-    def _kind(self, measures, labelled=None):
-        """Return the architecture, chosen if that is to be done here."""
+    def _choose_kind(self, measures, are_w2):
         if self.architecture != "auto":
             return self.architecture
-        return "slices" if suit_slices(self, measures, labelled) else "deepsets"
+        return "slices" if suit_slices(measures.dim, are_w2) else "deepsets"
 
-    def _settings(self, measures, labelled):
+    def _kind_of(self, module):
+        return module.settings["architecture"]
+
+    def _settings(self, measures, plan):
         if self.width % self.n_heads:
             raise ValueError(
                 f"Got width={self.width} with n_heads={self.n_heads}, expected a "
@@ -369,12 +370,12 @@ class WormholeEmbedder(CloudEmbedder):
             if n_points == "auto":
                 n_points = decoded_size(measures)
         return {
-            "architecture": self._kind(measures, labelled),
+            "architecture": plan.kind,
             "dim": measures.dim,
             "n_components": self.n_components,
             "widths": _WIDTHS if self.widths is None else check_widths(self.widths, 0),
             "n_frequencies": self.n_frequencies,
-            "exact_mean": has_exact_mean(self, measures, labelled),
+            "exact_mean": plan.exact_mean,
             "by_isometry": is_gromov(self.ground_truth),
             "n_layers": self._n_layers(),
             "width": self.width,
@@ -385,16 +386,11 @@ class WormholeEmbedder(CloudEmbedder):
             "n_decoder_layers": self.n_decoder_layers,
         }
 
-    def _no_exact_mean(self, dim):
-        if dim < self.n_components:
-            return None
-        return f"n_components={self.n_components}"
+    def _obstacle_to_mean(self, kind, dim):
+        return f"n_components={self.n_components}" if dim >= self.n_components else None
 
-    def _takes_slopes(self, measures):
-        if will_go_on(self):
-            module = self.module_
-            has_slices, has_layers = module.inputs.has_slices, module.points is not None
-        else:
-            has_slices = self._kind(measures) == "slices"
-            has_layers = self._n_layers() > 0
-        return not has_layers and (not has_slices or are_centred(self, measures))
+    def _knows_slopes(self, kind, exact_mean, goes_on):
+        has_layers = (
+            self.module_.points is not None if goes_on else self._n_layers() > 0
+        )
+        return not has_layers and (kind != "slices" or exact_mean)

@@ -196,14 +196,14 @@ def test_best_weights_are_kept(small, digits, monkeypatch):
 
 def test_measures_held_out_stay_so_on_a_warm_start(small, digits, monkeypatch):
     held_out = []
-    obtain = _trained.obtain_labels
+    draw = _trained.draw_labelled
 
-    def spy(*args):
-        labelled = obtain(*args)
+    def spy(*args, **kwargs):
+        labelled = draw(*args, **kwargs)
         held_out.append(np.unique(labelled.pairs[labelled.validation]))
         return labelled
 
-    monkeypatch.setattr(_trained, "obtain_labels", spy)
+    monkeypatch.setattr(_trained, "draw_labelled", spy)
     embedder = small(warm_start=True, max_iter=2, random_state=None)
     embedder.fit(digits[0]).fit(digits[0])
     np.testing.assert_array_equal(*held_out)

@@ -114,6 +114,19 @@ def test_given_distances_below_those_of_means_turn_it_off(digits, small):
     assert embedder.module_.settings["architecture"] == "mlp"
 
 
+@pytest.mark.parametrize("embedder", [DeepWassersteinEmbedder, KuratowskiEmbedder])
+def test_networks_without_slices_have_no_exact_mean(embedder):
+    """In five dimensions there is room for the mean, and no network that carries it."""
+    rng = np.random.default_rng(0)
+    support, X = rng.normal(size=(12, 5)), rng.dirichlet(np.ones(12), 30)
+    small = partial(make_small, embedder, grid_shape=None, support=support, n_pairs=50)
+    fitted = small().fit(X)
+    assert fitted.module_.n_exact == 0
+    assert fitted.transform(X).shape[0] == 30
+    with pytest.raises(ValueError, match="Got exact_mean=True with .*='mlp'"):
+        small(exact_mean=True).fit(X)
+
+
 def test_slices_are_for_few_dimensions():
     rng = np.random.default_rng(0)
     X = rng.random((30, 12))

@@ -6,8 +6,10 @@ import torch
 from toys import make_small
 
 from skwass import DeepWassersteinEmbedder, WormholeEmbedder
-from skwass.embedders import _labelling, _rounds
+from skwass.embedders import _rounds
 from skwass.embedders._rounds import train_in_rounds
+from skwass.labels import obtain
+from skwass.labels.solve import Labeller
 from skwass.nn.siamese import PairObjective
 from skwass.nn.train import TrainingResult
 from skwass.ot import ExactWasserstein
@@ -17,7 +19,7 @@ from skwass.ot.engine import CHUNK_SIZE
 @pytest.fixture
 def few(monkeypatch):
     """Make rounds small."""
-    monkeypatch.setattr(_labelling, "FIRST_PAIRS", 200)
+    monkeypatch.setattr(obtain, "FIRST_PAIRS", 200)
 
 
 @pytest.fixture
@@ -65,9 +67,8 @@ def test_it_labels_more_while_that_brings_much(plain, images, digits, monkeypatc
 
 
 @pytest.mark.parametrize(("score", "is_kept"), [(0.6, True), (0.4, False)])
-def test_a_round_that_made_it_worse_is_undone(score, is_kept, monkeypatch):
+def test_a_round_that_made_it_worse_is_undone(score, is_kept):
     """Its labels stay."""
-    monkeypatch.setattr(_rounds, "_label_more", lambda *args: "more labels")
     module, first = torch.nn.Linear(2, 1), TrainingResult([1.0], [0.5], "max_iter")
     before = [weights.clone() for weights in module.state_dict().values()]
 
@@ -77,8 +78,9 @@ def test_a_round_that_made_it_worse_is_undone(score, is_kept, monkeypatch):
             torch.nn.init.constant_(weights, 7.0)
         return TrainingResult([0.9], [score], "callback")
 
-    labels = None, None, "labels", None, None, None
-    labelled, result = train_in_rounds(module, first, fit_round, *labels)
+    labelled, result = train_in_rounds(
+        module, first, fit_round, lambda labelled: f"more {labelled}", "labels", None
+    )
     assert labelled == "more labels"
     assert result == ([1.0, 0.9], [0.5, score], "callback")
     for weights, old in zip(module.state_dict().values(), before, strict=True):
@@ -117,17 +119,17 @@ def test_half_of_the_time_that_is_left_is_for_labels(plain, images, monkeypatch,
     """A solve takes a second and training nothing; chunks that began are finished."""
     monkeypatch.setattr(_rounds, "LEAST_GAIN", -1.0)
     clock.charge(1.0, ExactWasserstein, "_solve")
-    n_labels, original = [], _rounds.label
+    n_labels, original = [], Labeller.label
 
     def spy(*args, **kwargs):
         labels = original(*args, **kwargs)
         n_labels.append(len(labels[0]))
         return labels
 
-    monkeypatch.setattr(_rounds, "label", spy)
+    monkeypatch.setattr(Labeller, "label", spy)
     plain(images, max_time=2_000.0)
     # From 828 s on, 586 are half of what is left.
-    assert n_labels[:3] == [200, 400, 3 * CHUNK_SIZE]
+    assert n_labels[1:4] == [200, 400, 3 * CHUNK_SIZE]
 
 
 def test_what_rounds_need(digits):

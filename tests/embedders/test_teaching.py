@@ -8,9 +8,9 @@ from scipy.spatial.distance import cdist
 from toys import make_small
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
-from skwass.embedders import _stages
-from skwass.embedders._labelling import LabelledPairs
-from skwass.embedders._teacher import learn_maps
+from skwass.embedders import _trained
+from skwass.labels.maps import learn_maps
+from skwass.labels.pairs import LabelledPairs
 from skwass.measures import as_measures
 from skwass.nn.pairs import FreshPairs, RowDistances
 from skwass.nn.siamese import PairObjective
@@ -31,15 +31,13 @@ def test_maps_are_of_training_measures_and_near_w(digits, test_distances):
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     pairs = np.concatenate([validation, pairs])
     labelled = labelled_pairs(pairs, test_distances[tuple(pairs.T)], 2)
-    embedder = DeepWassersteinEmbedder(n_maps=40)
-    numbers, Z, n_solves = learn_maps(embedder, measures, labelled, rng)
+    numbers, Z, n_solves = learn_maps("exact", 40, measures, labelled, rng)
     assert len(numbers) == len(Z) == 40
     assert n_solves == 40 + 3 * 40  # maps, and a barycenter for a reference
     assert (np.diff(numbers) > 0).all()
     # Those that pairs join come first, and none that is held out.
     assert set(numbers) <= set(pairs[2:].ravel())
-    everything = DeepWassersteinEmbedder(n_maps=10**6)
-    numbers, Z, _ = learn_maps(everything, measures, labelled, rng)
+    numbers, Z, _ = learn_maps("exact", 10**6, measures, labelled, rng)
     assert_array_equal(numbers, np.arange(4, 100))
     i, j = np.triu_indices(96, k=1)
     W = test_distances[np.ix_(numbers, numbers)]
@@ -50,9 +48,7 @@ def test_maps_without_a_label(digits):
     measures = as_measures(digits[1], grid_shape=(8, 8))
     nothing = labelled_pairs(np.empty((0, 2), dtype=int), [])
     rng = np.random.RandomState(0)
-    numbers, Z, _ = learn_maps(
-        DeepWassersteinEmbedder(n_maps=30), measures, nothing, rng
-    )
+    numbers, Z, _ = learn_maps("exact", 30, measures, nothing, rng)
     assert len(numbers) == len(Z) == 30
 
 
@@ -114,7 +110,7 @@ def test_no_map_is_solved_without_being_asked(digits, small, monkeypatch):
         raise AssertionError
 
     embedder = small(max_iter=1, n_maps=50, warm_start=True).fit(digits[0])
-    monkeypatch.setattr(_stages, "learn_maps", refuse)
+    monkeypatch.setattr(_trained, "learn_maps", refuse)
     small(max_iter=1).fit(digits[0])
     embedder.fit(digits[0])  # goes on from what maps have taught
     embedder.partial_fit(digits[0])

@@ -8,7 +8,7 @@ from sklearn.model_selection import GridSearchCV
 
 from skwass import WormholeEmbedder
 from skwass.datasets import make_gaussian_clouds
-from skwass.embedders._labelling import N_SCALE_PAIRS, choose_pairs
+from skwass.labels.pairs import N_SCALE_PAIRS, choose_pairs
 from skwass.measures import PointClouds, as_measures
 from skwass.nn.transformer import SetEncoder
 from skwass.ot import (

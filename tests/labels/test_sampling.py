@@ -7,7 +7,7 @@ import pytest
 from numpy.random import RandomState
 from numpy.testing import assert_array_equal
 
-from skwass.embedders._holdout import MAX_VALIDATION_PAIRS, hold_out_measures
+from skwass.labels.holdout import MAX_VALIDATION_PAIRS, hold_out_measures
 from skwass.ot import sample_pairs
 from skwass.ot._sampling import _unrank
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from skwass.embedders._holdout import MAX_VALIDATION_PAIRS
-from skwass.embedders._labelling import choose_pairs
+from skwass.labels.holdout import MAX_VALIDATION_PAIRS
+from skwass.labels.pairs import choose_pairs
 from skwass.ot import ExactWasserstein
 
 

@@ -9,7 +9,7 @@ from ..formulas.reference import make_reference, settle_solver
 N_REFERENCE = 128
 
 
-def learn_maps(embedder, measures, labelled, rng):
+def learn_maps(ground_truth, n_maps, measures, labelled, rng, n_jobs=None):
     """Return measures for training, and vectors whose distances are about W.
 
     One solve a measure teaches its distance to all others. Vectors are those of
@@ -17,8 +17,10 @@ def learn_maps(embedder, measures, labelled, rng):
 
     Parameters
     ----------
-    embedder : TrainedEmbedder
-        For its `n_maps`, `ground_truth` and `n_jobs`.
+    ground_truth : str or object
+        What solves maps: a W2.
+    n_maps : int
+        Measures, at most.
     measures : Histograms or PointClouds
         Training data.
     labelled : LabelledPairs
@@ -26,6 +28,8 @@ def learn_maps(embedder, measures, labelled, rng):
         those for validation, which to leave out.
     rng : numpy.random.RandomState
         Draws.
+    n_jobs : int, default=None
+        Workers.
 
     Returns
     -------
@@ -34,15 +38,15 @@ def learn_maps(embedder, measures, labelled, rng):
     Z : ndarray of shape (n_maps, n_features)
     n_solves : int
     """
-    numbers = _choose(len(measures), embedder.n_maps, labelled, rng)
+    numbers = _choose(len(measures), n_maps, labelled, rng)
     pairs, w = labelled.pairs[labelled.train], labelled.w[labelled.train]
     inside = np.isin(pairs, numbers).all(axis=1)
     is_labelled = bool(inside.any())
     measures, w = measures[numbers], w[inside]
     ends = np.searchsorted(numbers, pairs[inside])
-    solver = settle_solver(embedder.ground_truth, measures)
+    solver = settle_solver(ground_truth, measures)
     *reference, n_solves = make_reference(
-        "barycenter", N_REFERENCE, measures, solver, rng, embedder.n_jobs
+        "barycenter", N_REFERENCE, measures, solver, rng, n_jobs
     )
     _, Z = fit_maps(
         measures,
@@ -53,7 +57,7 @@ def learn_maps(embedder, measures, labelled, rng):
         w,
         scale=is_labelled,
         correction=is_labelled,
-        n_jobs=embedder.n_jobs,
+        n_jobs=n_jobs,
     )
     return numbers, Z, n_solves + len(numbers)
 

@@ -1,0 +1,124 @@
+"""What a fit decides once, before there are labels or a network, and hands down."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from sklearn.utils._param_validation import StrOptions
+
+from ..measures.subsets import evenly
+from ..ot import ExactWasserstein
+from ..ot.ground_truths import is_w2
+
+EXACT_MEAN_CONSTRAINT = ["boolean", StrOptions({"auto"})]
+# Lines see all of a measure in few dimensions alone: in 10, Fourier coefficients or
+# masses are better.
+_SLICED_DIM = 3
+# Pairs whose labels are held against the distances of means, and how far below these
+# rounding, or entropy, may bring them.
+_N_CHECKED_PAIRS, _TOLERANCE = 1_000, 1e-2
+# On MNIST 0.3 and 1 are the same from 5,000 and 20,000 pairs, 3 and 10 worse.
+_SLOPE_WEIGHT = 0.3
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How measures become an embedding.
+
+    Parameters
+    ----------
+    kind : str
+        Of the network: what it sees of measures.
+    exact_mean : bool
+        Whether the last d columns of an embedding are the mean.
+    slope_weight : float
+        Weight of derivatives of W^2, 0 without any.
+    goes_on : bool
+        Whether a fit goes on with the network that there is.
+    """
+
+    kind: str
+    exact_mean: bool
+    slope_weight: float
+    goes_on: bool
+
+    @property
+    def toward(self):
+        """What derivatives are about: "fixed means", "places", or None without any."""
+        if self.slope_weight == 0:
+            return None
+        return "fixed means" if self.exact_mean else "places"
+
+
+def labels_are_w2(ground_truth, measures, given):
+    """Return whether labels are W2 in the space of the points, so far as one can see.
+
+    They are to be by the ground truth; and where they are given, as pairs and W, none
+    may be below the distance of means.
+    """
+    return is_w2(ground_truth) and (given is None or exceed_means(*given, measures))
+
+
+def suit_slices(dim, are_w2):
+    """Return whether networks best see slices: W2 in few dimensions."""
+    return are_w2 and dim <= _SLICED_DIM
+
+
+def decide_mean(wanted, obstacle, are_w2, dim, n_components, ground_truth):
+    """Return whether the last d columns of an embedding are to be the mean.
+
+    Parameters
+    ----------
+    wanted : bool or "auto"
+        By the user.
+    obstacle : str or None
+        What of the network is in the way.
+    are_w2 : bool
+        Whether labels are W2.
+    dim, n_components : int
+        Of the space, and of the embedding.
+    ground_truth : str or object
+        For messages.
+
+    Raises
+    ------
+    ValueError
+        If the mean is asked for and cannot be exact.
+    """
+    if wanted is False:
+        return False
+    if wanted == "auto":
+        return are_w2 and not obstacle and 2 * dim <= n_components
+    if not is_w2(ground_truth):
+        obstacle = f"ground_truth={ground_truth}"
+    elif not are_w2:
+        obstacle = "distances below those of means"
+    if obstacle:
+        raise ValueError(
+            f"Got exact_mean=True with {obstacle} and points of dimension {dim}, "
+            "expected W2 with the Euclidean metric, and a network of slices or Fourier "
+            "coefficients with room for the mean. Use 'auto'."
+        )
+    return True
+
+
+def decide_slopes(weight, n_maps, ground_truth):
+    """Return the weight of derivatives, 0 where the ground truth has none of W2.
+
+    By default there are none after maps, which teach as much.
+    """
+    if not (isinstance(ground_truth, ExactWasserstein) and ground_truth.p == 2):
+        return 0.0
+    if weight != "auto":
+        return weight
+    return 0.0 if n_maps else _SLOPE_WEIGHT
+
+
+def exceed_means(pairs, w, measures):
+    """Return whether labels are no less than the distances of means, as W_p must be."""
+    rows = evenly(len(w), _N_CHECKED_PAIRS)
+    pairs, w = pairs[rows], w[rows]
+    numbers, positions = np.unique(pairs, return_inverse=True)
+    means = np.stack([a @ x for x, a in map(measures.measure, numbers)])
+    left, right = positions.reshape(-1, 2).T
+    gaps = np.linalg.norm(means[left] - means[right], axis=1)
+    return bool((w >= gaps * (1 - _TOLERANCE) - _TOLERANCE * w.max()).all())

@@ -1,0 +1,57 @@
+"""As many labels again: pairs of measures for training that have none yet."""
+
+import numpy as np
+
+from .. import _clock
+from ..ot import sample_pairs
+from .probes import as_probes
+
+
+def label_more(labeller, measures, labelled, rng, *, centred, reporter, deadline=None):
+    """Return labelled pairs with as many again for training, or None if there are none.
+
+    Parameters
+    ----------
+    labeller : Labeller
+        Labels.
+    measures : Histograms or PointClouds
+        Training data.
+    labelled : LabelledPairs
+        All so far; its probes are kept.
+    rng : numpy.random.RandomState
+        Draws.
+    centred : bool
+        Whether derivatives, if there are any, are about fixed means.
+    reporter : object
+        Told of labels.
+    deadline : float, default=None
+        Half of the time that is left until then is for labels.
+    """
+    ends = labelled.pairs[labelled.validation]
+    members = np.setdiff1d(np.arange(len(measures)), ends)
+    drawn = members[sample_pairs(len(members), 2 * len(labelled.train), rng)]
+    keys = [pairs @ [len(measures), 1] for pairs in (drawn, np.sort(labelled.pairs))]
+    fresh = rng.permutation(drawn[~np.isin(*keys)])[: len(labelled.train)]
+    if not len(fresh):
+        return None
+    if deadline is not None:
+        deadline = (_clock.now() + deadline) / 2
+    on_chunk = reporter.begin_labels(len(fresh))
+    w, slopes, n_solves = labeller.label(
+        measures,
+        fresh,
+        gradients=as_probes(labelled.probes, centred=centred),
+        deadline=deadline,
+        on_chunk=on_chunk,
+    )
+    reporter.end_labels()
+    start = len(labelled.w)
+    if slopes is not None:
+        slopes = np.concatenate([labelled.slopes, slopes])
+    return labelled._replace(
+        pairs=np.concatenate([labelled.pairs, fresh[: len(w)]]),
+        w=np.concatenate([labelled.w, w]),
+        train=np.concatenate([labelled.train, np.arange(start, start + len(w))]),
+        n_solves=labelled.n_solves + n_solves,
+        slopes=slopes,
+    )

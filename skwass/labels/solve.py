@@ -1,0 +1,156 @@
+"""Labels of pairs by a ground truth: through a memory, or in the batch."""
+
+import warnings
+from dataclasses import dataclass
+from numbers import Integral
+
+import numpy as np
+from sklearn.utils.validation import check_memory
+
+from .._version import __version__
+from ..ot import PairLabels
+from ..ot.engine import CHUNK_SIZE, label_chunks, label_pairs, warn_unconverged
+from ..ot.fingerprint import fingerprint
+from ..ot.ground_truths import as_ground_truth
+from ..ot.plans import ListedPairs
+
+
+@dataclass(frozen=True, eq=False)
+class Labeller:
+    """Labels pairs of measures.
+
+    Parameters
+    ----------
+    ground_truth : str or object
+        What labels, as a user gives it.
+    memory : str, object with the joblib.Memory interface, or None
+        Keeps labels.
+    n_jobs : int or None
+        Workers.
+    """
+
+    ground_truth: object
+    memory: object = None
+    n_jobs: int | None = None
+
+    def label(self, measures, pairs, *, gradients=False, deadline=None, on_chunk=None):
+        """Return labels of pairs.
+
+        Parameters
+        ----------
+        measures : Histograms or PointClouds
+            What pairs index.
+        pairs : ndarray of int of shape (n_pairs, 2)
+            Which.
+        gradients : bool or Probes, default=False
+            What to differentiate toward.
+        deadline : float, default=None
+            When to stop.
+        on_chunk : callable, default=None
+            Called after each chunk.
+
+        Returns
+        -------
+        w : ndarray of shape (<= n_pairs,)
+            Distances of the first pairs; of all of them without a deadline.
+        slopes : ndarray of shape (<= n_pairs, 2, n_probes) or None
+            Derivatives of W^2 toward the probes that `gradients` are.
+        n_solves : int
+            How many of them were not in the memory.
+        """
+        settings = {"n_jobs": self.n_jobs, "deadline": deadline, "on_chunk": on_chunk}
+        ground_truth = as_ground_truth(self.ground_truth)
+        memory, code = check_memory(self.memory), None
+        if self.memory is not None:
+            # The memory itself would know functions and classes by name alone.
+            code = fingerprint(ground_truth)
+        key = (measures, pairs, ground_truth, gradients, __version__, code)
+        cached = memory.cache(_solve, ignore=["ground_truth", *settings])
+        if cached.check_call_in_cache(*key, **settings):
+            return *cached(*key, **settings), 0
+        # A deadline may leave labels out: such an answer is not to be remembered.
+        solve = cached if deadline is None else _solve
+        w, slopes = solve(*key, **settings)
+        return w, slopes, len(w)
+
+    def warn_of_idle_memory(self, random_state):
+        """Warn of a memory whose labels cannot be reused."""
+        if self.memory is not None and not isinstance(random_state, Integral):
+            warnings.warn(
+                f"Labels kept in memory={self.memory!r} cannot be reused: "
+                f"random_state={random_state} draws different pairs on each fit. Set "
+                "an integer random_state, or memory=None.",
+                UserWarning,
+                stacklevel=4,
+            )
+
+
+def _solve(
+    measures,
+    pairs,
+    ground_truth,
+    gradients,
+    version,
+    code,
+    *,
+    n_jobs,
+    deadline,
+    on_chunk,
+):
+    """Label pairs; version and code are there for the cache to tell others by."""
+    settings = {"n_jobs": n_jobs, "deadline": deadline, "on_chunk": on_chunk}
+    labels = label_pairs(
+        measures, measures, pairs, ground_truth, gradients=gradients, **settings
+    )
+    return labels.w, slopes_of(labels)
+
+
+def slopes_of(labels):
+    """Return the slopes of both ends of each pair: (n_pairs, 2, n_probes), or None."""
+    if labels.grad_mu is None:
+        return None
+    return np.stack([labels.grad_mu, labels.grad_nu], axis=1)
+
+
+class BatchLabeller:
+    """Labels pairs of a batch while training, and counts what did not converge.
+
+    Parameters
+    ----------
+    labeller : Labeller
+        For its ground truth and workers; its memory is not used.
+    measures : Histograms or PointClouds
+        Training data.
+    gradients : bool or Probes
+        What to differentiate toward.
+    """
+
+    def __init__(self, labeller, measures, gradients):
+        ground_truth = as_ground_truth(labeller.ground_truth)
+        if hasattr(ground_truth, "_prepare"):
+            # Once, on all measures: what is relative to the data must not change.
+            measures, _, ground_truth = ground_truth._prepare(measures, measures)
+        self.ground_truth, self.measures = ground_truth, measures
+        self.n_jobs, self.gradients = labeller.n_jobs, gradients
+        self.n_solves = self.n_unconverged = 0
+
+    def label(self, numbers, pairs):
+        """Return W and slopes of pairs of positions in `numbers`."""
+        batch = self.measures[numbers]
+        results = label_chunks(
+            batch,
+            batch,
+            ListedPairs(pairs, CHUNK_SIZE),
+            self.ground_truth,
+            gradients=self.gradients,
+            n_jobs=self.n_jobs,
+            in_order=True,
+        )
+        labels = PairLabels.concatenate([part for _, part in results])
+        self.n_solves += len(labels)
+        self.n_unconverged += labels.n_unconverged
+        return labels.w, slopes_of(labels)
+
+    def warn(self):
+        """Warn once of all labels that are not reliable."""
+        warn_unconverged(self.n_unconverged, self.n_solves, self.ground_truth)
