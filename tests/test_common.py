@@ -38,7 +38,7 @@ ESTIMATORS = [
     LinearOTEmbedder(n_score_pairs=50),
     SlicedWassersteinEmbedder(),
     WassersteinMDS(3),
-    WassersteinMDS(2, metric="exact"),
+    WassersteinMDS(2, ground_truth="exact"),
     WormholeEmbedder(**SMALL),
 ]
 # The same with what changes the way that data take through them.
@@ -50,7 +50,7 @@ VARIANTS = [
     LinearOTEmbedder(1, correction=True, reference="kmeans", n_score_pairs=50),
     SlicedWassersteinEmbedder(scale=True),
     WassersteinMDS(),
-    WassersteinMDS(metric="exact"),
+    WassersteinMDS(ground_truth="exact"),
     WormholeEmbedder(
         **SMALL, architecture="transformer", width=16, early_stopping=False
     ),
@@ -64,8 +64,8 @@ COLLECTORS = [
     LinearOTEmbedder(4, correction=True, reference="kmeans", random_state=0),
     SlicedWassersteinEmbedder(random_state=0),
     SlicedWassersteinEmbedder(scale=True, random_state=0),
-    WassersteinMDS(metric="exact"),
-    WassersteinMDS(3, metric="exact"),
+    WassersteinMDS(ground_truth="exact"),
+    WassersteinMDS(3, ground_truth="exact"),
     _WORMHOLE,
     clone(_WORMHOLE).set_params(architecture="transformer"),
     clone(_WORMHOLE).set_params(architecture="inducing", exact_mean=False),

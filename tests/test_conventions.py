@@ -22,10 +22,11 @@ FLOORS = {
     "measures": 0,
     "ot": 1,
     "nn": 2,
+    "files": 2,
     "formulas": 2,
     "labels": 3,
     "embedders": 4,
-    "manifold": 2,
+    "manifold": 4,
     "neighbors": 5,
     "geometry": 5,
     "metrics": 5,
@@ -66,10 +67,21 @@ def test_a_room_imports_only_from_floors_below(path):
         assert parts[0] not in STRANGERS.get(room, set()), f"{room} <- {name}"
 
 
+def _n_docstring_lines(tree):
+    """Lines of docstrings, which a file may have as many of as it needs."""
+    kinds = ast.Module, ast.ClassDef, ast.FunctionDef
+    firsts = [node.body[0] for node in ast.walk(tree) if isinstance(node, kinds)]
+    return sum(
+        first.end_lineno - first.lineno + 1
+        for first in firsts
+        if isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    )
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_files_and_exceptions_keep_the_rules(path):
     text = path.read_text()
-    assert len(text.splitlines()) <= 400
+    assert len(text.splitlines()) - _n_docstring_lines(ast.parse(text)) <= 330
     assert not re.search(r"/(work|tmp)/|\.\./shared", text)
     for node in ast.walk(ast.parse(text)):
         if isinstance(node, ast.ExceptHandler):

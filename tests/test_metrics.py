@@ -12,7 +12,7 @@ from skwass.ot import ExactWasserstein
 
 def test_the_optimum_certifies_itself(labelled_digits):
     X, W = labelled_digits
-    mds = WassersteinMDS(metric="exact", grid_shape=(8, 8)).fit(X)
+    mds = WassersteinMDS(ground_truth="exact", grid_shape=(8, 8)).fit(X)
     for certificate in (
         stress_certificate(mds, X),
         stress_certificate(mds, X, distances=W),
@@ -75,7 +75,7 @@ def test_euclidean_truth():
 
 def test_bad_calls(labelled_digits):
     X, W = labelled_digits
-    mds = WassersteinMDS(metric="exact", grid_shape=(8, 8)).fit(X[:10])
+    mds = WassersteinMDS(ground_truth="exact", grid_shape=(8, 8)).fit(X[:10])
     with pytest.raises(ValueError, match="Got X=None"):
         stress_certificate(mds)
     with pytest.raises(ValueError, match="Got X=None"):

@@ -31,7 +31,7 @@ ANYWHERE = [
     GaussianEmbedder(),
     LinearOTEmbedder(n_reference=16, random_state=0),
     SlicedWassersteinEmbedder(scale=True, random_state=0),
-    WassersteinMDS(2, metric="exact"),
+    WassersteinMDS(2, ground_truth="exact"),
     make_small(WormholeEmbedder, grid_shape=None),
     make_small(WormholeEmbedder, grid_shape=None, architecture="deepsets"),
 ]

@@ -28,14 +28,14 @@ def report(clouds):
         "gauss": GaussianEmbedder().fit(clouds[20:]),
         "maps": LinearOTEmbedder(n_reference=10, random_state=0),
         "lines": SlicedWassersteinEmbedder(random_state=0),
-        "mds": WassersteinMDS(metric="exact"),
+        "mds": WassersteinMDS(ground_truth="exact"),
     }
     return embedding_report(embedders, clouds[:20], X_train=clouds[20:])
 
 
 def test_every_number_is_what_it_says(report, clouds):
     fitted = LinearOTEmbedder(n_reference=10, random_state=0).fit(clouds[20:])
-    W = WassersteinMDS(metric="exact").fit(clouds[:20]).dissimilarity_matrix_
+    W = WassersteinMDS(ground_truth="exact").fit(clouds[:20]).dissimilarity_matrix_
     i, j = np.triu_indices(20, k=1)
     d, w = fitted.pairwise_distances(clouds[:20])[i, j].astype(float), W[i, j]
     row = {name: column[1] for name, column in report.table.items()}

@@ -41,7 +41,7 @@ ON_CLOUDS = {
     "gaussian": GaussianEmbedder,
     "diffusion": partial(DiffusionEMDEmbedder, random_state=0),
     "walk": partial(DiffusionEMDEmbedder, scale=False, random_state=0),
-    "mds": partial(WassersteinMDS, 3, metric="exact"),
+    "mds": partial(WassersteinMDS, 3, ground_truth="exact"),
     "wormhole": partial(WormholeEmbedder, reconstruction_weight=0.1, **TRAINED),
     "deep sets": partial(WormholeEmbedder, architecture="deepsets", **TRAINED),
 }

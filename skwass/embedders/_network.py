@@ -6,11 +6,11 @@ from abc import abstractmethod
 import numpy as np
 import torch
 
+from ..files import FileMixin
 from ..nn.devices import inference, resolve_device
 from ..nn.inputs import CHUNK_ROWS
 from ._base import OF_INPUT, WassersteinEmbedder
 from ._checks import on_cpu, to_tensor
-from ._io import FileMixin
 
 
 class NetworkEmbedder(FileMixin, WassersteinEmbedder):

@@ -8,12 +8,12 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval
 
+from ..files import FileMixin
 from ..labels.given import check_labels, refuse_other_unit, warn_of_other_labels
 from ..measures.layout import refuse_square
 from ..ot import sample_pairs
 from ..ot.ground_truths import GROUND_TRUTH_CONSTRAINT
 from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
-from ._io import FileMixin
 
 
 class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):

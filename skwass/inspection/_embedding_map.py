@@ -32,7 +32,7 @@ class EmbeddingDisplay:
     >>> from skwass.datasets import make_translated
     >>> from skwass.inspection import EmbeddingDisplay
     >>> X, W = make_translated(30, grid_shape=(8, 8), random_state=0)
-    >>> mds = WassersteinMDS(metric="exact", grid_shape=(8, 8)).fit(X)
+    >>> mds = WassersteinMDS(ground_truth="exact", grid_shape=(8, 8)).fit(X)
     >>> EmbeddingDisplay.from_estimator(mds, X).positions.shape
     (30, 2)
     """

@@ -1,6 +1,6 @@
 """WassersteinMDS: the best Euclidean embedding of distances, with its certificate."""
 
-import warnings
+from dataclasses import astuple
 from numbers import Integral
 
 import numpy as np
@@ -14,13 +14,16 @@ from sklearn.base import (
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from ..measures import Histograms, MeasureReaderMixin
+from ..files import FileMixin
+from ..measures import MeasureReaderMixin
 from ..measures.layout import refuse_square
+from ..measures.packing import as_arrays, from_arrays
 from ..ot import pairwise_wasserstein
 from ..ot.ground_truths import GROUND_TRUTHS
+from ._bounds import StressBounds
 from ._descent import in_dimension
 from ._placement import place
-from .checks import check_distances, check_rectangle, look_like_distances
+from .checks import check_distances, check_rectangle, warn_of_distances
 from .nearest_edm import (
     SOLVER_CONSTRAINTS,
     nearest_edm,
@@ -33,7 +36,11 @@ FINER = 1e-2
 
 
 class WassersteinMDS(
-    MeasureReaderMixin, ClassNamePrefixFeaturesOutMixin, TransformerMixin, BaseEstimator
+    FileMixin,
+    MeasureReaderMixin,
+    ClassNamePrefixFeaturesOutMixin,
+    TransformerMixin,
+    BaseEstimator,
 ):
     """Multidimensional scaling to the global optimum, with a certificate.
 
@@ -52,10 +59,11 @@ class WassersteinMDS(
         Dimension of the embedding. None keeps all that the optimum has, up to
         n_samples - 1. With fewer, the optimum is truncated and improved by descent on
         the stress: a local optimum. Columns beyond the rank of the optimum are zero.
-    metric : str or object, default="precomputed"
+    ground_truth : {"precomputed", "exact", "sinkhorn", "gromov"} or object, \
+            default="precomputed"
         `"precomputed"` if `X` holds distances W, not squared. Otherwise `X` holds
-        measures, and this is their distance: `"exact"`, `"sinkhorn"`, `"gromov"`, or an
-        object such as :class:`skwass.ot.ExactWasserstein`.
+        measures, and this is their distance, by name or as an object such as
+        :class:`skwass.ot.ExactWasserstein`.
     grid_shape : tuple of int, default=None
         Histograms only: the grid that the bins form, e.g. `(28, 28)`; W is then in
         pixels. With neither this nor `support`, bins are on a line.
@@ -146,7 +154,7 @@ class WassersteinMDS(
     >>> from sklearn.datasets import load_digits
     >>> from skwass import WassersteinMDS
     >>> X = load_digits().data[:90]
-    >>> mds = WassersteinMDS(metric="exact", grid_shape=(8, 8)).fit(X)
+    >>> mds = WassersteinMDS(ground_truth="exact", grid_shape=(8, 8)).fit(X)
     >>> mds.lower_bound_ < mds.stress_ < mds.upper_bound_
     True
     >>> mds.transform(X[:5]).shape == (5, mds.embedding_.shape[1])
@@ -154,9 +162,23 @@ class WassersteinMDS(
     """
 
     _reads_other_bins = True
+    _saved = (
+        "n_features_in_",
+        "feature_names_in_",
+        "grid_shape_",
+        "support_",
+        "embedding_",
+        "dissimilarity_matrix_",
+        "stress_",
+        "optimal_stress_",
+        "duality_gap_",
+        "eigenvalues_",
+        "n_iter_",
+        "_solved_by",
+    )
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
-        "metric": [
+        "ground_truth": [
             StrOptions({"precomputed", *GROUND_TRUTHS}),
             HasMethods(["solve"]),
         ],
@@ -171,7 +193,7 @@ class WassersteinMDS(
         self,
         n_components=None,
         *,
-        metric="precomputed",
+        ground_truth="precomputed",
         grid_shape=None,
         support=None,
         solver="newton",
@@ -181,7 +203,7 @@ class WassersteinMDS(
         verbose=0,
     ):
         self.n_components = n_components
-        self.metric = metric
+        self.ground_truth = ground_truth
         self.grid_shape = grid_shape
         self.support = support
         self.solver = solver
@@ -197,8 +219,8 @@ class WassersteinMDS(
         Parameters
         ----------
         X : array-like of shape (n_samples, n_samples), or measures
-            Distances W, not squared, if `metric="precomputed"`; else measures as in
-            :func:`skwass.measures.as_measures`. At least two.
+            Distances W, not squared, if `ground_truth="precomputed"`; else measures as
+            in :func:`skwass.measures.as_measures`. At least two.
         y : None
             Ignored.
 
@@ -207,7 +229,7 @@ class WassersteinMDS(
         self : object
             Fitted estimator.
         """
-        way_out = "Pass them as X, with metric='precomputed'."
+        way_out = "Pass them as X, with ground_truth='precomputed'."
         refuse_square(y, X, way_out)
         W, measures = self._training_distances(X)
         D = np.square(W)
@@ -218,17 +240,15 @@ class WassersteinMDS(
             validate_data(self, X, reset=True, skip_check_array=True)
         else:
             self._remember(X, measures)
-        self.measures_, self._metric, self.embedding_ = measures, self.metric, embedding
+        self.measures_, self._solved_by = measures, self.ground_truth
+        self.embedding_ = embedding
         E = squared_distances(embedding)
         self.dissimilarity_matrix_, self.distance_matrix_ = W, np.sqrt(E)
         self.optimal_stress_, self.duality_gap_ = best.stress, best.duality_gap
         is_optimal = self.embedding_.shape[1] >= best.embedding.shape[1]
         self.stress_ = best.stress if is_optimal else float(np.square(E - D).sum())
-        self.bounds_ = best.bounds
-        self.lower_bound_ = best.bounds.lower
-        self.upper_bound_ = best.bounds.scaled_cmds
         self.eigenvalues_ = best.eigenvalues
-        self.negative_mass_ = negative_share(best.eigenvalues)
+        self._keep_bounds(best.bounds)
         self.n_iter_ = best.n_iter
         return self
 
@@ -259,7 +279,7 @@ class WassersteinMDS(
         ----------
         X : array-like of shape (n_new, n_samples), or measures
             Distances W to the training measures, not squared, if
-            `metric="precomputed"`; else measures of the kind that `fit` saw.
+            `ground_truth="precomputed"`; else measures of the kind that `fit` saw.
 
         Returns
         -------
@@ -321,6 +341,35 @@ class WassersteinMDS(
             r2_score(W.ravel(), cdist(self._place(W), self.embedding_).ravel())
         )
 
+    @property
+    def metric(self):
+        """Where scikit-learn looks whether `X` holds distances."""
+        return "precomputed" if self._is_precomputed() else None
+
+    def _packed(self):
+        measures = as_arrays(self.measures_).items()
+        packed = {f"_measures_{name}": array for name, array in measures}
+        return {**packed, "_bounds": np.array(astuple(self.bounds_))}
+
+    def _reopen(self):
+        names = [name for name in vars(self) if name.startswith("_measures_")]
+        arrays = {name.removeprefix("_measures_"): self._take(name) for name in names}
+        bins = getattr(self, "support_", None), getattr(self, "grid_shape_", None)
+        self.measures_ = from_arrays(arrays, *bins)
+        self._keep_bounds(StressBounds(*self._take("_bounds").tolist()))
+        self.distance_matrix_ = np.sqrt(squared_distances(self.embedding_))
+
+    def _take(self, name):
+        """Return an attribute that there is no more use for."""
+        value = getattr(self, name)
+        delattr(self, name)
+        return value
+
+    def _keep_bounds(self, bounds):
+        self.bounds_ = bounds
+        self.lower_bound_, self.upper_bound_ = bounds.lower, bounds.scaled_cmds
+        self.negative_mass_ = negative_share(self.eigenvalues_)
+
     def _training_distances(self, X):
         """Return W of all pairs, given or computed, and the measures, if any."""
         if self._is_precomputed():
@@ -331,36 +380,27 @@ class WassersteinMDS(
                 "Got X with n_samples=1, expected at least two measures: one alone has "
                 "no distances. Add measures."
             )
-        self._warn_of_distances(measures)
-        W = self._wasserstein(measures, None, self.metric)
+        warn_of_distances(measures, self.ground_truth)
+        W = self._wasserstein(measures, None, self.ground_truth)
         return check_distances(W, "X"), measures
 
     def _distances_to_training(self, X):
         """Return W from each row of X to each training measure."""
         if self.measures_ is not None:
-            return self._wasserstein(self._as_measures(X), self.measures_, self._metric)
+            return self._wasserstein(
+                self._as_measures(X), self.measures_, self._solved_by
+            )
         W = check_rectangle(X, "X")
         named = X if hasattr(X, "columns") else W
         validate_data(self, named, reset=False, skip_check_array=True)
         return W
 
-    def _wasserstein(self, X, Y, metric):
+    def _wasserstein(self, X, Y, ground_truth):
         settings = {"n_jobs": self.n_jobs, "verbose": self.verbose}
-        return pairwise_wasserstein(X, Y, ground_truth=metric, **settings)
+        return pairwise_wasserstein(X, Y, ground_truth=ground_truth, **settings)
 
     def _is_precomputed(self):
-        return isinstance(self.metric, str) and self.metric == "precomputed"
-
-    def _warn_of_distances(self, measures):
-        """Warn where a matrix of distances is read as histograms."""
-        if isinstance(measures, Histograms) and look_like_distances(measures.masses):
-            warnings.warn(
-                f"Got X with a zero diagonal and metric={self.metric!r}: its rows are "
-                "taken for histograms, not for distances. Pass metric='precomputed' if "
-                "they are distances.",
-                UserWarning,
-                stacklevel=4,
-            )
+        return isinstance(self.ground_truth, str) and self.ground_truth == "precomputed"
 
     def _place(self, W):
         # A column of zeros has no extent to place anything along.

@@ -1,9 +1,11 @@
 """Checks of distance matrices, and every message about bad ones."""
 
+import warnings
+
 import numpy as np
 from sklearn.utils.validation import check_array
 
-from ..measures import is_collection_of_clouds
+from ..measures import Histograms, is_collection_of_clouds
 from ..measures.layout import refuse_masked, to_numpy
 
 # Stresses are sums of fourth powers of distances, in float64.
@@ -71,7 +73,7 @@ def check_rectangle(W, name, *, squared=False, is_square=False):
     if is_collection_of_clouds(W):
         raise ValueError(
             f"Got {name}=a collection of point clouds, expected a matrix of distances. "
-            "WassersteinMDS takes clouds with metric='exact'."
+            "WassersteinMDS takes clouds with ground_truth='exact'."
         )
     W = check_array(
         W,
@@ -84,7 +86,7 @@ def check_rectangle(W, name, *, squared=False, is_square=False):
         raise ValueError(
             f"Got {name} of shape {W.shape}, expected a square matrix, the distances "
             "of all pairs. Pass those if rows are coordinates; if they are measures, "
-            "WassersteinMDS needs metric='exact'."
+            "WassersteinMDS needs ground_truth='exact'."
         )
     low, high = W.min(), W.max()
     if low < 0:
@@ -124,3 +126,15 @@ def look_like_distances(X):
         and not occupied.diagonal().any()
         and bool((occupied == occupied.T).all())
     )
+
+
+def warn_of_distances(measures, ground_truth):
+    """Warn where a matrix of distances is read as histograms."""
+    if isinstance(measures, Histograms) and look_like_distances(measures.masses):
+        warnings.warn(
+            f"Got X with a zero diagonal and ground_truth={ground_truth!r}: its rows "
+            "are taken for histograms, not for distances. Pass "
+            "ground_truth='precomputed' if they are distances.",
+            UserWarning,
+            stacklevel=5,
+        )

@@ -19,7 +19,8 @@ def close_figures():
 def test_one_or_several_embedders(labelled_digits):
     X, W = labelled_digits
     narrow, wide = (
-        WassersteinMDS(k, metric="exact", grid_shape=(8, 8)).fit(X) for k in (2, 20)
+        WassersteinMDS(k, ground_truth="exact", grid_shape=(8, 8)).fit(X)
+        for k in (2, 20)
     )
     display = StressBoundsDisplay.from_estimator(narrow, X)
     assert list(display.certificates) == ["WassersteinMDS"]
@@ -83,6 +84,6 @@ def test_bad_calls(labelled_digits):
     with pytest.raises(ValueError, match="Got y_pred={}"):
         StressBoundsDisplay.from_predictions(W, {})
     with pytest.raises(NotFittedError):
-        StressBoundsDisplay.from_estimator(WassersteinMDS(metric="exact"), X)
+        StressBoundsDisplay.from_estimator(WassersteinMDS(ground_truth="exact"), X)
     with pytest.raises(ValueError, match="Got axes of length 1, expected 2"):
         StressBoundsDisplay.from_predictions(W, W, axes=plt.gca())

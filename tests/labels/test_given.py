@@ -166,7 +166,7 @@ def test_large_measures_are_not_solved():
 ALL = {
     **MAKERS,
     "gaussian": GaussianEmbedder,
-    "mds": partial(WassersteinMDS, metric="exact"),
+    "mds": partial(WassersteinMDS, ground_truth="exact"),
 }
 WAYS_OUT = {"gaussian": "Leave it out", "mds": "Pass them as X, with metric='precomp"}
 

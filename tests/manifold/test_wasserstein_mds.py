@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 import torch
 from matrices import ZOO, euclidean, noisy
+from numpy.testing import assert_array_equal
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
@@ -57,7 +58,7 @@ def test_it_stores_the_optimum_and_its_certificate(fitted, digits):
 
 def test_measures_and_their_distances_give_the_same(digits, fitted):
     X = digits[0]
-    mds = WassersteinMDS(metric="exact", grid_shape=GRID).fit(X[:110])
+    mds = WassersteinMDS(ground_truth="exact", grid_shape=GRID).fit(X[:110])
     np.testing.assert_allclose(mds.embedding_, fitted.embedding_, atol=1e-6)
     Z = mds.transform(X[110:])
     np.testing.assert_allclose(
@@ -69,7 +70,7 @@ def test_ground_truth_objects_and_supports(digits):
     X = digits[0][:12]
     support = np.indices(GRID).reshape(2, -1).T / 2
     truth = ExactWasserstein(p=1, ground_metric="cityblock")
-    mds = WassersteinMDS(metric=truth, support=support).fit(X)
+    mds = WassersteinMDS(ground_truth=truth, support=support).fit(X)
     W = pairwise_wasserstein(X, support=support, ground_truth=truth)
     np.testing.assert_allclose(mds.dissimilarity_matrix_, W)
     np.testing.assert_allclose(mds.transform(X), mds.embedding_, atol=1e-4)
@@ -77,7 +78,7 @@ def test_ground_truth_objects_and_supports(digits):
 
 def test_distances_known_in_closed_form_are_kept():
     clouds, W = make_gaussian_clouds(30, 40, dim=3, random_state=0)
-    mds = WassersteinMDS(metric="exact").fit(clouds)
+    mds = WassersteinMDS(ground_truth="exact").fit(clouds)
     np.testing.assert_allclose(mds.distance_matrix_, W, atol=1e-8 * W.max())
     assert mds.stress_ < 1e-20
     assert mds.embedding_.shape == (30, 6)
@@ -199,7 +200,7 @@ def test_pipelines_and_searches(digits):
     ).fit(W)
     assert search.best_params_ == {"n_components": 20}
     search = GridSearchCV(
-        make_pipeline(WassersteinMDS(metric="exact", grid_shape=GRID), KMeans(5)),
+        make_pipeline(WassersteinMDS(ground_truth="exact", grid_shape=GRID), KMeans(5)),
         {"wassersteinmds__n_components": [2, 5], "kmeans__random_state": [0]},
         cv=2,
         error_score="raise",
@@ -233,7 +234,7 @@ def test_pairwise_distances(fitted, digits):
 def test_a_fit_that_is_interrupted_changes_nothing(where, monkeypatch):
     rng = np.random.default_rng(0)
     first, second = rng.normal(size=(2, 8, 5, 2)), rng.normal(size=(9, 6, 3))
-    mds = WassersteinMDS(metric="exact").fit(first[0])
+    mds = WassersteinMDS(ground_truth="exact").fit(first[0])
     W, state = mds.transform(first[1]), dict(vars(mds))
 
     def interrupt(*args, **kwargs):
@@ -255,7 +256,7 @@ def test_what_is_wrong_with_training_distances():
         (lopsided, "expected a symmetric matrix"),
         (W + 1, r"X\[0, 0\]=1, expected a zero diagonal"),
         (-W, "Negative values in data"),
-        (W[:3], "if they are measures, WassersteinMDS needs metric='exact'"),
+        (W[:3], "if they are measures, WassersteinMDS needs ground_truth='exact'"),
         (W * np.nan, "Input X contains NaN"),
         (1e76 * W / W.max(), "expected them between 1e-75 and 1e.75"),
         (1e-76 * W / W.max(), "expected them between 1e-75 and 1e.75"),
@@ -281,7 +282,7 @@ def test_what_is_wrong_with_new_distances(fitted):
 
 def test_what_is_wrong_with_measures(digits):
     X = digits[0]
-    mds = WassersteinMDS(metric="exact", grid_shape=GRID)
+    mds = WassersteinMDS(ground_truth="exact", grid_shape=GRID)
     with pytest.raises(ValueError, match="n_samples=1, expected at least two"):
         mds.fit(X[:1])
     mds.fit(X[:5])
@@ -289,14 +290,14 @@ def test_what_is_wrong_with_measures(digits):
         mds.transform([np.zeros((3, 2))])
     with pytest.raises(ValueError, match="X has 32 features"):
         mds.transform(X[:2, :32])
-    with pytest.raises(ValueError, match="'metric' parameter"):
-        WassersteinMDS(metric="euclidean").fit(X)
+    with pytest.raises(ValueError, match="'ground_truth' parameter"):
+        WassersteinMDS(ground_truth="euclidean").fit(X)
 
 
 def test_distances_taken_for_histograms_are_warned_of():
     W = np.sqrt(euclidean(6))
-    with pytest.warns(UserWarning, match="Pass metric='precomputed' if they are"):
-        WassersteinMDS(metric="exact").fit(W)
+    with pytest.warns(UserWarning, match="Pass ground_truth='precomputed' if they"):
+        WassersteinMDS(ground_truth="exact").fit(W)
 
 
 def test_descent_that_is_cut_short_is_said(monkeypatch):
@@ -313,11 +314,39 @@ def test_a_solver_that_is_cut_short_is_said():
 def test_what_fit_saw_decides_what_comes_after(digits):
     """A metric set later waits for the next fit, which leaves nothing behind."""
     X, _, W = digits
-    mds = WassersteinMDS(2, metric="exact", grid_shape=GRID).fit(X[:20])
+    mds = WassersteinMDS(2, ground_truth="exact", grid_shape=GRID).fit(X[:20])
     Z = mds.transform(X[20:23])
     np.testing.assert_array_equal(
-        mds.set_params(metric="precomputed").transform(X[20:23]), Z
+        mds.set_params(ground_truth="precomputed").transform(X[20:23]), Z
     )
     mds.fit(W[:20, :20])
     assert mds.measures_ is None
     np.testing.assert_allclose(mds.transform(W[20:23, :20]), Z, atol=1e-3)
+
+
+@pytest.mark.parametrize("kind", ["distances", "histograms", "clouds"])
+def test_files_keep_everything(kind, tmp_path):
+    """In one file without code, measures to place others among too."""
+    rng = np.random.default_rng(0)
+    clouds = [rng.normal(size=(n, 2)) for n in (3, 5, 4, 6, 3, 7, 4, 5)]
+    X = {
+        "distances": pairwise_wasserstein(clouds),
+        "histograms": rng.dirichlet(np.ones(4), 8),
+        "clouds": clouds,
+    }[kind]
+    settings = {"ground_truth": "precomputed"}
+    if kind != "distances":
+        settings = {"ground_truth": ExactWasserstein(p=2)}
+    if kind == "histograms":
+        settings["support"] = rng.normal(size=(4, 3))
+    mds = WassersteinMDS(3, **settings).fit(X)
+    mds.save(tmp_path / "file")
+    again = WassersteinMDS.load(tmp_path / "file")
+    assert repr(again) == repr(mds)
+    for name, value in vars(mds).items():
+        if name.endswith("_") and name != "measures_":
+            assert_array_equal(getattr(again, name), value, err_msg=name)
+    assert again.bounds_ == mds.bounds_
+    assert_array_equal(again.transform(X[:3]), mds.transform(X[:3]))
+    assert again.score(X) == mds.score(X)
+    assert (again.measures_ is None) == (kind == "distances")

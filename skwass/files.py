@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from sklearn.utils.validation import check_is_fitted
 
-from .. import ot
+from . import ot
 
 FORMAT = 4
 _WEIGHTS = "module"
@@ -55,9 +55,11 @@ class FileMixin:
         cannot.
         """
         check_is_fitted(self)
-        parameters = {**self.get_params(deep=False), "memory": None}
+        parameters = self.get_params(deep=False)
+        if "memory" in parameters:
+            parameters["memory"] = None
         kept = [name for name in self._saved if name in vars(self)]
-        attributes = {name: vars(self)[name] for name in kept}
+        attributes = {name: vars(self)[name] for name in kept} | self._packed()
         network, weights = {}, {}
         if hasattr(self, "module_"):
             network, weights = self.module_.settings, self.module_.state_dict()
@@ -90,15 +92,17 @@ class FileMixin:
                 f"{name}.load(path)."
             )
         embedder = cls(**parameters)
-        for attribute in cls._saved:
-            if attribute in attributes:
-                value = attributes[attribute]
-                setattr(embedder, attribute, _revived(attribute, value))
+        for attribute, value in attributes.items():
+            setattr(embedder, attribute, _revived(attribute, value))
         if network:
             embedder.module_ = cls._build(network, torch.Generator()).eval()
             embedder.module_.load_state_dict(weights)
         embedder._reopen()
         return embedder
+
+    def _packed(self):
+        """Return what else is to be kept, by names of attributes, as arrays."""
+        return {}
 
     def _reopen(self):
         """Make anew what is not in the file and follows from what is."""

@@ -1,0 +1,40 @@
+"""Collections as named arrays, for files, and back."""
+
+import numpy as np
+
+from ._collections import Histograms, PointClouds
+
+
+def as_arrays(measures):
+    """Return the arrays that measures are made of, without positions of bins.
+
+    Parameters
+    ----------
+    measures : Histograms, PointClouds or None
+        What to keep; nothing for None.
+
+    Returns
+    -------
+    arrays : dict of ndarray
+    """
+    if measures is None:
+        return {}
+    if isinstance(measures, Histograms):
+        return {"masses": measures.masses}
+    packed = measures.packed()
+    return {
+        "masses": packed.masses,
+        "points": packed.points,
+        "offsets": packed.offsets,
+    }
+
+
+def from_arrays(arrays, support, grid_shape):
+    """Return what :func:`as_arrays` took apart, with bins where they are."""
+    if not arrays:
+        return None
+    if "points" not in arrays:
+        return Histograms(arrays["masses"], support, grid_shape)
+    stops = arrays["offsets"][1:-1]
+    points, masses = (np.split(arrays[name], stops) for name in ("points", "masses"))
+    return PointClouds(points, masses)
