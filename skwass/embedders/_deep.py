@@ -149,8 +149,7 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
     n_pairs_ : int
         Labelled pairs, those for validation included.
     n_solves_ : int
-        Labels and maps that were solved, not given or labels from `memory`, which does
-        not keep maps.
+        Labels and maps that were solved, not given or from `memory`.
     stopped_by_ : str
         `"max_iter"`, `"max_time"`, `"early_stopping"` or `"callback"`.
     n_features_in_ : int

@@ -174,7 +174,7 @@ class KuratowskiEmbedder(HistogramEmbedder):
     n_pairs_ : int
         Labelled pairs, those for validation included.
     n_solves_ : int
-        Labels and maps that were solved, not given or labels from `memory`.
+        Labels and maps that were solved, not given or from `memory`.
     stopped_by_ : str
         `"max_iter"`, `"max_time"`, `"early_stopping"` or `"callback"`.
     n_features_in_ : int

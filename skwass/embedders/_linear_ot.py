@@ -8,6 +8,8 @@ from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from ..formulas.correction import FeatureMap
 from ..formulas.linear_ot import LinearMaps, fit_maps
 from ..formulas.reference import make_reference, settle_solver
+from ..labels.solve import Labeller
+from ..ot.maps import transport_maps
 from ._training_free import ScaledEmbedder
 
 _N_PAIRS, _N_CORRECTION_PAIRS = 500, 20_000
@@ -70,7 +72,8 @@ class LinearOTEmbedder(ScaledEmbedder):
     n_score_pairs : int, default=1_000
         Pairs that `score` labels.
     memory : str or object with the joblib.Memory interface, default=None
-        Keeps distances of pairs (not maps), if `random_state` is an integer.
+        Keeps distances of pairs and maps of training measures, if `random_state` is an
+        integer; the solves that make the reference are not kept.
     n_jobs : int, default=None
         Threads that solve, in `transform` too.
     random_state : int, RandomState instance or None, default=None
@@ -238,25 +241,25 @@ class LinearOTEmbedder(ScaledEmbedder):
         )
         needs_maps = self.correction or self.n_components is not None
         rows = np.union1d(members, pairs) if needs_maps else np.unique(pairs)
+        labeller = Labeller(solver, self.memory, self.n_jobs)
+        moves, are_kept = labeller.recall(transport_maps, *reference, measures[rows])
         maps, Z = fit_maps(
-            measures,
+            moves,
             reference,
             solver,
-            rows,
-            pairs,
+            np.searchsorted(rows, pairs),
             w,
             scale=self.scale,
             correction=self.correction,
             n_components=self.n_components,
             rng=rng,
-            n_jobs=self.n_jobs,
         )
         return {
             "reference_points_": maps.points,
             "reference_weights_": maps.weights,
             "solver_": solver,
             "n_pairs_": len(pairs),
-            "n_solves_": n_solves + n_solved + len(rows),
+            "n_solves_": n_solves + n_solved + (0 if are_kept else len(rows)),
             "_offset": maps.feature_map.offset,
             "_axes": maps.feature_map.axes,
             "_factor": maps.feature_map.factor,

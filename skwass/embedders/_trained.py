@@ -193,9 +193,8 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
         stages, n_mapped = [], 0
         options = self._options(self._deadline(start))
         if self.n_maps and not goes_on:
-            rng = np.random.RandomState(training_seed)
             *maps, n_mapped = learn_maps(
-                self.ground_truth, self.n_maps, measures, labelled, rng, self.n_jobs
+                self._labeller(), self.n_maps, measures, labelled, training_seed
             )
             batches = map_batches(*maps, float(module.scale), device)
             stages.append((batches, map_options(options)))

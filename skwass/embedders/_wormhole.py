@@ -165,7 +165,7 @@ class WormholeEmbedder(CloudEmbedder):
     n_pairs_ : int
         Labelled pairs, those for validation included.
     n_solves_ : int
-        Labels and maps that were solved, not given or labels from `memory`.
+        Labels and maps that were solved, not given or from `memory`.
     padded_share_ : float
         Share of padding in batches of all training measures.
     stopped_by_ : str

@@ -59,33 +59,29 @@ class LinearMaps:
 
 
 def fit_maps(
-    measures,
+    moves,
     reference,
     solver,
-    rows,
-    pairs,
+    ends,
     w,
     *,
     scale,
     correction,
     n_components=None,
     rng=None,
-    n_jobs=None,
 ):
     """Fit maps of some measures to distances of some pairs.
 
     Parameters
     ----------
-    measures : Histograms or PointClouds
-        Training data.
+    moves : ndarray of shape (n_measures, n_points, d)
+        Where maps move the points of the reference.
     reference : tuple of (points, weights)
         Arrays of shape (n_points, d) and (n_points,).
     solver : GroundTruth
         Solves maps.
-    rows : ndarray of int of shape (n_rows,)
-        Measures whose maps are solved, ascending, all that pairs join among them.
-    pairs : ndarray of int of shape (n_pairs, 2)
-        Measure numbers.
+    ends : ndarray of int of shape (n_pairs, 2)
+        Rows of `moves`.
     w : ndarray of shape (n_pairs,)
         Their distances.
     scale, correction : bool
@@ -94,23 +90,19 @@ def fit_maps(
         Axes to project on.
     rng : numpy.random.RandomState, default=None
         Draws, for a projection.
-    n_jobs : int, default=None
-        Workers.
 
     Returns
     -------
     maps : LinearMaps
-    Z : ndarray of shape (n_rows, n_features)
-        Embeddings of the rows before they are projected.
+    Z : ndarray of shape (n_measures, n_features)
+        Embeddings before they are projected.
 
     Raises
     ------
     ValueError
         For more components than there are.
     """
-    moves = transport_maps(*reference, measures[rows], solver, n_jobs)
     shapes, means = split_moves(moves, reference[1])
-    ends = np.searchsorted(rows, pairs)
     feature_map = _fit_feature_map(shapes, means, ends, w, scale, correction)
     Z = np.hstack([feature_map.apply(shapes), means])
     center, components, stretch = np.empty(0), np.empty((0, 0)), 1.0

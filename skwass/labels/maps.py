@@ -4,21 +4,22 @@ import numpy as np
 
 from ..formulas.linear_ot import fit_maps
 from ..formulas.reference import make_reference, settle_solver
+from ..ot.maps import transport_maps
 
 # Points of the reference.
 N_REFERENCE = 128
 
 
-def learn_maps(ground_truth, n_maps, measures, labelled, rng, n_jobs=None):
+def learn_maps(labeller, n_maps, measures, labelled, seed):
     """Return measures for training, and vectors whose distances are about W.
 
-    One solve a measure teaches its distance to all others. Vectors are those of
-    linear optimal transport, corrected by the labels that there are.
+    One solve a measure teaches its distance to all others. Vectors are those of linear
+    optimal transport, corrected by the labels that there are.
 
     Parameters
     ----------
-    ground_truth : str or object
-        What solves maps: a W2.
+    labeller : Labeller
+        Its ground truth, a W2, solves maps, and its memory keeps them.
     n_maps : int
         Measures, at most.
     measures : Histograms or PointClouds
@@ -26,10 +27,8 @@ def learn_maps(ground_truth, n_maps, measures, labelled, rng, n_jobs=None):
     labelled : LabelledPairs
         Its pairs for training say which measures to take first, and correct the maps;
         those for validation, which to leave out.
-    rng : numpy.random.RandomState
-        Draws.
-    n_jobs : int, default=None
-        Workers.
+    seed : int
+        Of draws.
 
     Returns
     -------
@@ -37,29 +36,33 @@ def learn_maps(ground_truth, n_maps, measures, labelled, rng, n_jobs=None):
         Measure numbers, ascending.
     Z : ndarray of shape (n_maps, n_features)
     n_solves : int
+        0 for maps from the memory.
     """
+    rng = np.random.RandomState(seed)
     numbers = _choose(len(measures), n_maps, labelled, rng)
     pairs, w = labelled.pairs[labelled.train], labelled.w[labelled.train]
     inside = np.isin(pairs, numbers).all(axis=1)
-    is_labelled = bool(inside.any())
-    measures, w = measures[numbers], w[inside]
     ends = np.searchsorted(numbers, pairs[inside])
+    (Z, n_solves), is_kept = labeller.recall(
+        _map, measures[numbers], ends, w[inside], rng.get_state()
+    )
+    return numbers, Z, 0 if is_kept else n_solves
+
+
+def _map(measures, pairs, w, state, ground_truth, n_jobs):
+    """Return embeddings by maps that are corrected by labels, and how many solves."""
+    rng = np.random.RandomState()
+    rng.set_state(state)
     solver = settle_solver(ground_truth, measures)
     *reference, n_solves = make_reference(
         "barycenter", N_REFERENCE, measures, solver, rng, n_jobs
     )
+    moves = transport_maps(*reference, measures, solver, n_jobs)
+    is_labelled = len(pairs) > 0
     _, Z = fit_maps(
-        measures,
-        reference,
-        solver,
-        np.arange(len(numbers)),
-        ends,
-        w,
-        scale=is_labelled,
-        correction=is_labelled,
-        n_jobs=n_jobs,
+        moves, reference, solver, pairs, w, scale=is_labelled, correction=is_labelled
     )
-    return numbers, Z, n_solves + len(numbers)
+    return Z, n_solves + len(measures)
 
 
 def _choose(n_measures, n_maps, labelled, rng):

@@ -73,6 +73,25 @@ class Labeller:
         w, slopes = solve(*key, **settings)
         return w, slopes, len(w)
 
+    def recall(self, function, *values):
+        """Return `function(*values, ground_truth, n_jobs)`, and if it was kept.
+
+        Parameters
+        ----------
+        function : callable
+            Of this package; its answer depends on nothing else.
+        *values : object
+            Its arguments.
+        """
+        ground_truth = as_ground_truth(self.ground_truth)
+        memory, code = check_memory(self.memory), None
+        if self.memory is not None:
+            code = fingerprint(ground_truth)
+        key = (function, values, ground_truth, __version__, code)
+        cached = memory.cache(_call, ignore=["ground_truth", "n_jobs"])
+        is_kept = cached.check_call_in_cache(*key, n_jobs=self.n_jobs)
+        return cached(*key, n_jobs=self.n_jobs), is_kept
+
     def warn_of_idle_memory(self, random_state):
         """Warn of a memory whose labels cannot be reused."""
         if self.memory is not None and not isinstance(random_state, Integral):
@@ -103,6 +122,11 @@ def _solve(
         measures, measures, pairs, ground_truth, gradients=gradients, **settings
     )
     return labels.w, slopes_of(labels)
+
+
+def _call(function, values, ground_truth, version, code, *, n_jobs):
+    """Call a function; version and code are there for the cache to tell others by."""
+    return function(*values, ground_truth, n_jobs)
 
 
 def slopes_of(labels):

@@ -7,14 +7,22 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.spatial.distance import cdist
 from toys import make_small
 
-from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
+from skwass import (
+    DeepWassersteinEmbedder,
+    KuratowskiEmbedder,
+    LinearOTEmbedder,
+    WormholeEmbedder,
+)
 from skwass.embedders import _trained
 from skwass.labels.maps import learn_maps
 from skwass.labels.pairs import LabelledPairs
+from skwass.labels.solve import Labeller
 from skwass.measures import as_measures
 from skwass.nn.pairs import FreshPairs, RowDistances
 from skwass.nn.siamese import PairObjective
 from skwass.ot import ExactWasserstein, GromovWasserstein
+
+LABELLER = Labeller("exact")
 
 
 def labelled_pairs(pairs, w, n_validation=0):
@@ -31,13 +39,13 @@ def test_maps_are_of_training_measures_and_near_w(digits, test_distances):
     pairs = pairs[pairs[:, 0] != pairs[:, 1]]
     pairs = np.concatenate([validation, pairs])
     labelled = labelled_pairs(pairs, test_distances[tuple(pairs.T)], 2)
-    numbers, Z, n_solves = learn_maps("exact", 40, measures, labelled, rng)
+    numbers, Z, n_solves = learn_maps(LABELLER, 40, measures, labelled, 0)
     assert len(numbers) == len(Z) == 40
     assert n_solves == 40 + 3 * 40  # maps, and a barycenter for a reference
     assert (np.diff(numbers) > 0).all()
     # Those that pairs join come first, and none that is held out.
     assert set(numbers) <= set(pairs[2:].ravel())
-    numbers, Z, _ = learn_maps("exact", 10**6, measures, labelled, rng)
+    numbers, Z, _ = learn_maps(LABELLER, 10**6, measures, labelled, 0)
     assert_array_equal(numbers, np.arange(4, 100))
     i, j = np.triu_indices(96, k=1)
     W = test_distances[np.ix_(numbers, numbers)]
@@ -47,8 +55,7 @@ def test_maps_are_of_training_measures_and_near_w(digits, test_distances):
 def test_maps_without_a_label(digits):
     measures = as_measures(digits[1], grid_shape=(8, 8))
     nothing = labelled_pairs(np.empty((0, 2), dtype=int), [])
-    rng = np.random.RandomState(0)
-    numbers, Z, _ = learn_maps("exact", 30, measures, nothing, rng)
+    numbers, Z, _ = learn_maps(LABELLER, 30, measures, nothing, 0)
     assert len(numbers) == len(Z) == 30
 
 
@@ -151,3 +158,24 @@ def test_time_is_shared_with_maps(digits, small, test_distances, batches, clock)
 def test_one_map_has_no_distances(digits, small):
     with pytest.raises(ValueError, match="n_maps"):
         small(n_maps=1).fit(digits[0])
+
+
+@pytest.mark.parametrize("name", ["trained", "linear"])
+def test_memory_keeps_maps(name, digits, tmp_path):
+    """Also for another network: maps do not depend on it."""
+    fits = []
+    for widths in ((64,), (64,), (32,)):
+        if name == "linear":
+            embedder = LinearOTEmbedder(
+                2, n_reference=16, n_maps=50, random_state=0, memory=str(tmp_path)
+            )
+        else:
+            embedder = make_small(
+                DeepWassersteinEmbedder, n_maps=50, memory=str(tmp_path), widths=widths
+            )
+        fits.append(embedder.set_params(grid_shape=(8, 8)).fit(digits[0]))
+    first, again, other = fits
+    n_reference = 3 * 100 if name == "linear" else 0  # drawn anew, and solved
+    assert first.n_solves_ > 50 + n_reference
+    assert again.n_solves_ == other.n_solves_ == n_reference
+    assert again.transform(digits[1]).tobytes() == first.transform(digits[1]).tobytes()
