@@ -34,7 +34,15 @@ FLOORS = {
     "datasets": 5,
 }
 # Third parties that a floor may not know.
-STRANGERS = {"nn": {"sklearn", "ot"}, "measures": {"torch", "ot"}}
+STRANGERS = {
+    "measures": {"torch", "ot"},
+    "nn": {"sklearn", "ot"},
+    "formulas": {"torch"},
+    "labels": {"torch"},
+    "manifold": {"torch"},
+}
+# What packages are called by those who write about them.
+PACKAGES = {"scikit-learn": "sklearn", "POT": "ot", "torch": "torch"}
 
 
 def _room(path):
@@ -52,6 +60,28 @@ def _imports(path):
             base = package[: len(package) - node.level + 1] if node.level else []
             stem = ".".join([*base, *([node.module] if node.module else [])])
             yield from (f"{stem}.{alias.name}" for alias in node.names)
+
+
+def test_contributing_describes_the_rooms():
+    text = (ROOT.parent / "CONTRIBUTING.md").read_text()
+    rows = re.findall(r"^\| (\d) \| `(\w+)` \| .* \| (.*)\|$", text, re.M)
+    floors = {room: int(floor) for floor, room, _ in rows}
+    rooms = {_room(path) for path in FILES} - {"__init__", "_version"}
+    assert floors == {room: FLOORS[room] for room in rooms}
+    assert STRANGERS == {
+        room: {PACKAGES[name] for name in without.strip().split(", ")}
+        for _, room, without in rows
+        if without.strip()
+    }
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_rooms_use_no_private_module_of_others(path):
+    room = _room(path)
+    for name in _imports(path):
+        parts = name.split(".")
+        if parts[0] == "skwass" and parts[1] != room and len(parts) > 3:
+            assert not parts[2].startswith("_"), f"{room} <- {name}"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(ROOT)))

@@ -110,8 +110,9 @@ def fit_maps(
         center, components = _fit_components(Z, n_components, rng)
         if scale or correction:  # what is cut off was part of the distances
             stretch = fit_scale(gaps_squared(Z @ components.T, ends), w)
-    projection = center, components, stretch
-    return LinearMaps(*reference, solver, feature_map, *projection), Z
+    points, weights = reference
+    maps = LinearMaps(points, weights, solver, feature_map, center, components, stretch)
+    return maps, Z
 
 
 def _fit_feature_map(shapes, means, ends, w, scale, correction):

@@ -54,14 +54,12 @@ def _map(measures, pairs, w, state, ground_truth, n_jobs):
     rng = np.random.RandomState()
     rng.set_state(state)
     solver = settle_solver(ground_truth, measures)
-    *reference, n_solves = make_reference(
+    points, weights, n_solves = make_reference(
         "barycenter", N_REFERENCE, measures, solver, rng, n_jobs
     )
-    moves = transport_maps(*reference, measures, solver, n_jobs)
-    is_labelled = len(pairs) > 0
-    _, Z = fit_maps(
-        moves, reference, solver, pairs, w, scale=is_labelled, correction=is_labelled
-    )
+    moves = transport_maps(points, weights, measures, solver, n_jobs)
+    fits = {"scale": len(pairs) > 0, "correction": len(pairs) > 0}
+    _, Z = fit_maps(moves, (points, weights), solver, pairs, w, **fits)
     return Z, n_solves + len(measures)
 
 

@@ -106,7 +106,10 @@ def _sample_blocks(n_measures, n_pairs, block_size, rng):
         # Blocks that share no pair would be hard to find for the last of them.
         pairs = sample_pairs(n_measures, n_pairs, rng)
         return pairs, group_by_blocks(pairs, n_measures, block_size, rng)
-    seen, keys, groups, number = set(), [], [], 0
+    seen: set[int] = set()
+    keys: list[int] = []
+    groups: list[int] = []
+    number = 0
     while len(keys) < n_pairs:
         shuffled = rng.permutation(n_measures)
         for start in range(0, n_measures, block_size):

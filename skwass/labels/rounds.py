@@ -30,8 +30,9 @@ def label_more(labeller, measures, labelled, rng, *, centred, reporter, deadline
     ends = labelled.pairs[labelled.validation]
     members = np.setdiff1d(np.arange(len(measures)), ends)
     drawn = members[sample_pairs(len(members), 2 * len(labelled.train), rng)]
-    keys = [pairs @ [len(measures), 1] for pairs in (drawn, np.sort(labelled.pairs))]
-    fresh = rng.permutation(drawn[~np.isin(*keys)])[: len(labelled.train)]
+    number = [len(measures), 1]
+    is_known = np.isin(drawn @ number, np.sort(labelled.pairs) @ number)
+    fresh = rng.permutation(drawn[~is_known])[: len(labelled.train)]
     if not len(fresh):
         return None
     if deadline is not None:
