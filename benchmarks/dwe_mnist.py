@@ -4,7 +4,7 @@
 
 `DIR` holds `mnist_train.npz` and `mnist_test.npz` (`X`, `y`) and, if there are any,
 `mnist_train_pairs.npz` and `mnist_test_pairs.npz` (`i`, `j`, `w2_sq`: exact squared W2
-in pixels). Pairs that are not there are drawn and labelled. Labels a second are timed
+in pixels). Pairs that are not there are drawn and labelled. Labels per second are timed
 beside the loop of the authors of DWE, `ot.emd2` on full histograms, in the same run.
 """
 
@@ -45,7 +45,7 @@ def labelled_pairs(folder, subset, X, n_pairs, seed, n_jobs):
 
 
 def label_speeds(X, n_jobs, n_pairs=2_000, n_plain=200):
-    """Return labels a second of the plain loop and of skwass, and their largest gap."""
+    """Return labels per second of a plain loop and of skwass, and the largest gap."""
     measures = as_measures(X, grid_shape=GRID)
     pairs = sample_pairs(len(X), n_pairs, np.random.RandomState(0))
     M = ot.dist(measures.support)

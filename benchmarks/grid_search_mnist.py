@@ -55,7 +55,7 @@ def main():
         total = time.perf_counter() - start
 
     results = search.cv_results_
-    print(f"{'architecture':14}{'k':>4}{'accuracy':>10}{'exact solves a fold':>24}")
+    print(f"{'architecture':14}{'k':>4}{'accuracy':>10}{'exact solves per fold':>24}")
     for k, parameters in enumerate(results["params"]):
         solves = [int(results[f"split{fold}_test_n_solves"][k]) for fold in range(2)]
         print(

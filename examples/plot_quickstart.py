@@ -57,7 +57,7 @@ Z = embedder.transform(X_train)
 classifier = KNeighborsClassifier(5).fit(Z, y_train)
 on_embedding = classifier.score(embedder.transform(X_test), y_test)
 
-print(f"exact labels a second              {len(upper[0]) / exact_time:10,.0f}")
+print(f"exact labels per second            {len(upper[0]) / exact_time:10,.0f}")
 print(f"labels for the fit                 {embedder.n_solves_:10,}")
 print(f"fit, labels included, seconds      {fit_time:10.1f}")
 print(f"correlation with W, unseen images  {correlation:10.4f}")

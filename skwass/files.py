@@ -162,7 +162,7 @@ def read(path):
     Raises
     ------
     ValueError
-        If the file is none of ours.
+        If `save` did not write the file.
     """
     try:
         with safe_open(path, framework="pt") as file:

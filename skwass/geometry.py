@@ -33,7 +33,7 @@ def barycenter(embedder, X, *, weights=None):
     Raises
     ------
     ValueError
-        If weights are negative, all zero, or not one a measure.
+        If weights are negative, all zero, or not one per measure.
     AttributeError
         If the embedder has no decoder; the message says how to get one.
 
@@ -68,7 +68,7 @@ def barycenter(embedder, X, *, weights=None):
     weights = check_array(weights, dtype=np.float64, ensure_2d=False)
     if weights.shape != (len(Z),):
         raise ValueError(
-            f"Got weights of shape {weights.shape}, expected ({len(Z)},), one a "
+            f"Got weights of shape {weights.shape}, expected ({len(Z)},), one per "
             "measure. Leave them out for equal weights."
         )
     if weights.min() < 0 or weights.sum() == 0:

@@ -228,7 +228,7 @@ class WassersteinEmbedder(
         return self._in_data_unit(values, power)
 
     def _represent(self, measures):
-        """Return what distances are computed from, one entry a measure."""
+        """Return what distances are computed from, one entry per measure."""
         return self._embed(measures)
 
     def _all_distances(self, r_x, r_y, squared):

@@ -70,13 +70,13 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
     n_pairs : int or "auto", default=20_000
         Pairs drawn and labelled for training, at most all there are. The error falls
         with their number, and the bill of exact solves rises: of 28 x 28 images, about
-        600 a second and core. A tenth more (2,000 at most) is labelled for validation.
-        `"auto"` labels 5,000 and then, round by round, as many again, and goes on
-        training with all, until a round takes less than a fifth off the error of
-        held-out pairs.
+        600 per second and core. A tenth more (2,000 at most) is labelled for
+        validation. `"auto"` labels 5,000 and then, round by round, as many again, and
+        goes on training with all, until a round takes less than a fifth off the error
+        of held-out pairs.
     n_maps : int, default=0
         Training measures, at most, whose optimal maps from one reference are solved and
-        learned before the pairs, as by :class:`LinearOTEmbedder`: a solve a measure
+        learned before the pairs, as by :class:`LinearOTEmbedder`: one solve per measure
         teaches its distance to all others; up to 300 more make the reference.
         `max_iter` epochs over them come first; not in `partial_fit`. For W2 with the
         Euclidean metric. 0 learns from pairs alone; otherwise at least 2.
@@ -94,7 +94,7 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
         the schedule of training is compressed to end in time. The one setting that
         gives up reproducibility.
     batch_size : int or "auto", default="auto"
-        Pairs a step; `"auto"` is a 400th of the training pairs, at least 128 and at
+        Pairs per step; `"auto"` is a 400th of the training pairs, at least 128 and at
         most 1024.
     learning_rate : float, default=1e-3
         Peak of the one-cycle schedule of AdamW.
@@ -130,7 +130,7 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
     n_jobs : int, default=None
         Threads that label pairs. Training uses the threads of torch.
     verbose : int, default=0
-        Whether to print a line an epoch. For a progress bar, see `set_callbacks`.
+        Whether to print one line per epoch. For a progress bar, see `set_callbacks`.
     random_state : int, RandomState instance or None, default=None
         Pairs, validation measures, initial weights and batches. With an integer, the
         same CPU gives the same bytes. Global generators are never touched.
@@ -168,9 +168,9 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
     different measures may share an embedding. It is trained for W between measures like
     those of `fit`; others, e.g. far translates, may come out wrong: check with `score`.
 
-    `transform` takes, with slices on a grid, some 16 additions a bin, 16 searches
+    `transform` takes, with slices on a grid, some 16 additions per bin, 16 searches
     among some hundred places each, and `256 * 512 + 512 * 512 + 512 * n_components`
-    multiplications a row; an exact solve, many times that.
+    multiplications per row; an exact solve, many times that.
 
     Raises ValueError for rows without mass, negative masses, NaN or infinity, for a
     `grid_shape` that does not fit, and for an architecture that needs images without a

@@ -41,7 +41,7 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
 
     Their L1 distance is, up to constants, a W1 whose ground distance is the power
     2 alpha of the geodesic distance on the graph: good where data lie on a curved
-    manifold and straight lines mean little. It is no W2, and far behind
+    manifold and straight lines mean little. It is not W2, and far less accurate than
     :class:`LinearOTEmbedder` where that is wanted.
 
     Parameters

@@ -74,8 +74,8 @@ class GaussianEmbedder(TrainingFreeEmbedder):
     the mean. Directions in which no training measure extends are not seen by
     `transform`; `pairwise_distances` sees all.
 
-    `O(n d^2)` time a measure of n points. A pair takes `O(d^3)` time; all pairs in two
-    dimensions are matrix products.
+    `O(n d^2)` time per measure of n points. A pair takes `O(d^3)` time; all pairs in
+    two dimensions are matrix products.
 
     References
     ----------

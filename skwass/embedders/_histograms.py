@@ -132,7 +132,7 @@ class HistogramEmbedder(TrainedEmbedder):
     def _refuse_clouds(self, X):
         if getattr(X, "ndim", 0) == 3:
             raise ValueError(
-                f"Got X of shape {tuple(X.shape)}, expected one row a measure, "
+                f"Got X of shape {tuple(X.shape)}, expected one row per measure, "
                 "(n_samples, n_bins). Pass X.reshape(len(X), -1) if these are images."
             )
         raise TypeError(

@@ -114,7 +114,7 @@ class KuratowskiEmbedder(HistogramEmbedder):
         Seconds that `fit` may take, labels included: labelling stops at half of it, and
         training ends in time. The one setting that gives up reproducibility.
     batch_size : int or "auto", default="auto"
-        Pairs a step; `"auto"` is a 400th of the training pairs, at least 128 and at
+        Pairs per step; `"auto"` is a 400th of the training pairs, at least 128 and at
         most 1024.
     learning_rate : float, default=1e-3
         Peak of the one-cycle schedule of AdamW.
@@ -146,7 +146,7 @@ class KuratowskiEmbedder(HistogramEmbedder):
     n_jobs : int, default=None
         Threads that label pairs. Training uses the threads of torch.
     verbose : int, default=0
-        Whether to print a line an epoch.
+        Whether to print one line per epoch.
     random_state : int, RandomState instance or None, default=None
         Pairs, validation measures, initial weights and batches. With an integer, the
         same CPU gives the same bytes. Global generators are never touched.

@@ -24,8 +24,8 @@ class LinearOTEmbedder(ScaledEmbedder):
 
         |z - z'|^2 = sum_k s_k |T(r_k) - T'(r_k)|^2
 
-    One exact solve a measure, none a pair. Nothing is trained, and accuracy is that of
-    embedders that were, so try it first; they are a hundred times as fast in
+    One exact solve per measure, none per pair. Nothing is trained, and accuracy is that
+    of embedders that were, so try it first; they are a hundred times as fast in
     `transform`. The mean of a measure is kept exactly: with `n_components=None`
     translates are at their true distance.
 
@@ -119,8 +119,8 @@ class LinearOTEmbedder(ScaledEmbedder):
     dimension.
 
     Where an optimal plan is not unique, the map depends on the order of points. Raises
-    ValueError for a distance that is no Euclidean W2, a reference of another dimension,
-    and more components than there are.
+    ValueError for a distance other than W2 with the Euclidean metric, a reference of
+    another dimension, and more components than there are.
 
     References
     ----------

@@ -77,12 +77,12 @@ class SlicedWassersteinEmbedder(ScaledEmbedder):
     Notes
     -----
     Embeddings have `n_directions * n_quantiles` columns of the centred measure, and
-    those of its mean in the end: one a direction, or d if scaled. Averages over cells
+    those of its mean in the end: one per direction, or d if scaled. Averages over cells
     make the distance, not scaled, a lower bound of W2, whatever the number of cells;
     with bases of all d directions `sqrt(d)` times the distance is one too. SW2 is a
     metric; measures with equal embeddings need more projections and quantiles.
 
-    `O(n_directions n (d + log n))` time a cloud of n points; bins of histograms are
+    `O(n_directions n (d + log n))` time per cloud of n points; bins of histograms are
     sorted once.
 
     References

@@ -65,7 +65,7 @@ class WormholeEmbedder(CloudEmbedder):
         unless given distances are below those of the means. In more dimensions
         `n_components=2 * d` makes it exact, often for the better.
     max_points : int, default=None
-        In training, learned layers and decoder see at most so many points of a cloud,
+        In training, learned layers and decoder see at most this many points of a cloud,
         drawn anew at each step. :func:`skwass.measures.thin_clouds` makes smaller
         clouds once for all, labels included.
     grid_shape : tuple of int, default=None
@@ -99,12 +99,12 @@ class WormholeEmbedder(CloudEmbedder):
         and mirroring change nothing.
     n_pairs : int or "auto", default=20_000
         Pairs drawn and labelled for training, at most all there are; with `"in_batch"`,
-        pairs an epoch. A tenth more (2,000 at most) is labelled for validation.
+        pairs per epoch. A tenth more (2,000 at most) is labelled for validation.
         `"auto"`: as in :class:`DeepWassersteinEmbedder`.
     n_maps : int, default=0
         Training measures, at most, whose maps from one reference are solved, as by
         :class:`LinearOTEmbedder`, and learned in `max_iter` epochs before the pairs:
-        a solve a measure teaches its distance to all others. For W2 alone.
+        one solve per measure teaches its distance to all others. For W2 alone.
     gradient_weight : float or "auto", default="auto"
         Weight of the derivatives of W^2 that come with the distance out of one exact
         solve, as in :class:`DeepWassersteinEmbedder`. Without effect (as 0) with
@@ -116,7 +116,7 @@ class WormholeEmbedder(CloudEmbedder):
         Seconds that `fit` may take, labels included: labelling stops at half of it, and
         training ends in time. The one setting that gives up reproducibility.
     batch_size : int or "auto", default="auto"
-        Pairs a step; `"auto"` is a 400th of the training pairs, at least 128 and at
+        Pairs per step; `"auto"` is a 400th of the training pairs, at least 128 and at
         most 1024.
     learning_rate : float, default=1e-3
         Peak of the one-cycle schedule of AdamW.
@@ -147,7 +147,7 @@ class WormholeEmbedder(CloudEmbedder):
     n_jobs : int, default=None
         Threads that label pairs. Training uses the threads of torch.
     verbose : int, default=0
-        Whether to print a line an epoch.
+        Whether to print one line per epoch.
     random_state : int, RandomState instance or None, default=None
         Pairs, validation measures, frequencies, initial weights and batches. With an
         integer, the same CPU gives the same bytes.
@@ -192,7 +192,7 @@ class WormholeEmbedder(CloudEmbedder):
     `transform` sorts the n points of a cloud along each of 16 lines in the plane and 32
     in space, or takes `n * n_frequencies` waves; the square of n for Gromov distances
     and for each layer of a transformer; histograms without learned layers, matrix
-    products. Clouds go through in batches of like size.
+    products. Clouds go through in batches of similar size.
 
     The cost is linear in d. Beyond a few hundred features,
     :class:`sklearn.decomposition.PCA` on the stacked points, before clouds are built,

@@ -171,7 +171,7 @@ def diffusion_features(masses, P, steps, alpha):
     Parameters
     ----------
     masses : ndarray of shape (n_measures, n)
-        mu, a row each.
+        mu, one row each.
     P : sparse array of shape (n, n)
         Transition matrix.
     steps : list of (array, int)

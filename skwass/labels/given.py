@@ -67,8 +67,8 @@ def check_labels(pairs, distances, n_measures):
     pairs = check_pairs(pairs, n_measures, n_measures)
     if w.shape != (len(pairs),):
         raise ValueError(
-            f"Got distances of shape {w.shape}, expected ({len(pairs)},), one a pair. "
-            "Give them in the order of pairs."
+            f"Got distances of shape {w.shape}, expected ({len(pairs)},), one per "
+            "pair. Give them in the order of pairs."
         )
     if w.min() < 0:
         raise ValueError(

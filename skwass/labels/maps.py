@@ -13,8 +13,8 @@ N_REFERENCE = 128
 def learn_maps(labeller, n_maps, measures, labelled, seed):
     """Return measures for training, and vectors whose distances are about W.
 
-    One solve a measure teaches its distance to all others. Vectors are those of linear
-    optimal transport, corrected by the labels that there are.
+    One solve per measure teaches its distance to all others. Vectors are those of
+    linear optimal transport, corrected by the labels that there are.
 
     Parameters
     ----------

@@ -29,8 +29,8 @@ class StressBounds:
         Stress of classical multidimensional scaling with all positive eigenvalues,
         `sum_ij (g_i + g_j)^2 / 4 + lower`, with `g_i` the sum of negative `l_j v_ij^2`.
     published_upper : float
-        `sum_ij (g_i - g_j)^2 + lower`, published as an upper bound. It is none: it can
-        be smaller than the optimum.
+        `sum_ij (g_i - g_j)^2 + lower`, published as an upper bound. It is not one: it
+        can be smaller than the optimum.
     published_column : float
         `sum_ij (g_i + g_j)^2 / 4`, which the published table shows in its place.
     """

@@ -71,11 +71,11 @@ def _solve_secular(c, delta, beta, n):
     Parameters
     ----------
     c : ndarray of shape (m, k)
-        One row a point.
+        One row per point.
     delta : ndarray of shape (m, k)
         Descending in a row, the last one 0.
     beta : ndarray of shape (m,)
-        One number a point.
+        One number per point.
     n : int
         Number of landmarks.
     """

@@ -81,7 +81,7 @@ def _check_weights(x, a, item):
     except ValueError as error:
         raise ValueError(
             f"Got {item} with ragged weights, expected shape ({len(x)},). Pass one "
-            "number a point."
+            "number per point."
         ) from error
     if a.dtype.kind not in "fiub":
         raise TypeError(
@@ -90,8 +90,8 @@ def _check_weights(x, a, item):
         )
     if a.shape != (len(x),):
         raise ValueError(
-            f"Got {item} with weights of shape {a.shape}, expected ({len(x)},), one a "
-            "point. Pass the array of points alone for uniform weights."
+            f"Got {item} with weights of shape {a.shape}, expected ({len(x)},), one "
+            "per point. Pass the array of points alone for uniform weights."
         )
     a = a.astype(np.float64)
     low, peak = a.min(), a.max()

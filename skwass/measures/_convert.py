@@ -88,7 +88,7 @@ def clouds_from_groups(X, groups, weights=None):
     Parameters
     ----------
     X : array-like of shape (n_rows, d)
-        One point a row: a cell of a patient, a word of a document.
+        One point per row: a cell of a patient, a word of a document.
     groups : array-like of shape (n_rows,)
         The measure that each row belongs to.
     weights : array-like of shape (n_rows,), default=None
@@ -122,12 +122,12 @@ def clouds_from_groups(X, groups, weights=None):
         for row, name in enumerate(groups.ravel()):
             if name is None or is_scalar_nan(name) or is_pandas_na(name):
                 raise ValueError(
-                    f"Got groups[{row}]={name}, expected a name a row. Drop rows "
+                    f"Got groups[{row}]={name}, expected one name per row. Drop rows "
                     "without a group."
                 )
     if groups.shape != (len(X),):
         raise ValueError(
-            f"Got groups of shape {groups.shape}, expected ({len(X)},), one entry a "
+            f"Got groups of shape {groups.shape}, expected ({len(X)},), one entry per "
             "row of X. Repeat the group's name on each of its rows."
         )
     names, codes = np.unique(groups, return_inverse=True)
@@ -143,8 +143,8 @@ def clouds_from_groups(X, groups, weights=None):
     weights = np.asarray(to_numpy(weights))
     if weights.shape != groups.shape:
         raise ValueError(
-            f"Got weights of shape {weights.shape}, expected {groups.shape}, one a row "
-            "of X. Leave them out for uniform weights."
+            f"Got weights of shape {weights.shape}, expected {groups.shape}, one per "
+            "row of X. Leave them out for uniform weights."
         )
     weighted = list(zip(clouds, np.split(weights[order], splits), strict=True))
     return check_clouds(weighted, named), names

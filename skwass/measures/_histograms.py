@@ -110,7 +110,7 @@ def _check_support(support, n_bins):
         support = support[:, None]
     if len(support) != n_bins:
         raise ValueError(
-            f"Got support of shape {support.shape}, expected one position a bin, "
+            f"Got support of shape {support.shape}, expected one position per bin, "
             f"({n_bins}, d). Give the bins of X in the order of its columns."
         )
     refuse_far(support, "support")

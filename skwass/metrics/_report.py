@@ -52,7 +52,7 @@ class EmbeddingReport:
         :func:`stress_certificate`); `n_pairs`, labelled pairs that `fit` used, and
         `n_solves`, transport problems that it solved, 0 or NaN if it counts none;
         `fit_time` in seconds, NaN if it was fitted before; `transform_rate`, measures a
-        second; `pair_rate`, pairs a second, all of at most 2,000 measures, which are
+        second; `pair_rate`, pairs per second, all of at most 2,000 measures, which are
         embedded too; `n_columns` of the embedding.
     ratios : list of ndarray of shape (n_pairs,)
         d / W of each pair of different measures.
@@ -158,7 +158,7 @@ def embedding_report(
     if len(W) != len(rows):
         raise ValueError(
             f"Got distances of shape {W.shape} for {len(rows)} measures, expected one "
-            "row a measure of X. Leave them out to have some computed."
+            "row per measure of X. Leave them out to have some computed."
         )
     if not W.any():
         raise ValueError(

@@ -71,8 +71,9 @@ class Trajectory(nn.Module):
         Whether the velocities v(h(t), t) are given too, after all states: the distance
         of curves is then one of C^1.
     solver : str
-        One of `SOLVERS`. Those of fixed step take one a node; the result for a measure
-        depends on no other. Adaptive ones choose steps for the batch as a whole.
+        One of `SOLVERS`. Those of fixed step take one per node; the result for a
+        measure depends on no other. Adaptive ones choose steps for the batch as a
+        whole.
     adjoint : bool
         Whether gradients come from the adjoint equation in place of backpropagation:
         memory is then that of states at nodes, and of the field there with `velocity`,

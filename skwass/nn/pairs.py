@@ -28,7 +28,7 @@ class PairBatches:
 
     Pairs are sorted by a random order of one of their ends, drawn anew. A measure then
     meets several of its pairs in one batch and is encoded once for all of them: 1.3
-    encodings a pair, in place of 2, for 200,000 random pairs of 60,000 measures.
+    encodings per pair instead of 2, for 200,000 random pairs of 60,000 measures.
 
     Where there are groups, a batch holds whole groups instead: all pairs of a block of
     measures take one encoding of the block. Batches are then of `batch_size` pairs or
@@ -135,7 +135,7 @@ class FreshPairs:
     block_size : int
         Measures a step, at least two.
     n_steps : int
-        Steps an epoch.
+        Steps per epoch.
     device : torch.device
         Where batches are put.
     """

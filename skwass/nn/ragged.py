@@ -16,7 +16,7 @@ Cloud = tuple[np.ndarray, np.ndarray]  # points [n, d], masses [n]
 
 
 class CloudBatch(NamedTuple):
-    """Clouds of like size, padded by points that weigh nothing."""
+    """Clouds of similar size, padded by points that weigh nothing."""
 
     rows: Tensor  # [B] positions in what was split
     points: Tensor  # [B, n, d], relative to an origin or to the mean of the cloud
@@ -25,7 +25,7 @@ class CloudBatch(NamedTuple):
 
 
 def size_buckets(sizes: Sequence[int], width: int) -> list[np.ndarray]:
-    """Split clouds into batches of like size and bounded memory.
+    """Split clouds into batches of similar size and bounded memory.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def padded_batches(
     width: int,
     device: torch.device | str = "cpu",
 ) -> list[CloudBatch]:
-    """Return clouds in padded batches of like size, in float32.
+    """Return clouds in padded batches of similar size, in float32.
 
     Clouds are moved in float64, before they are rounded: far from the origin of their
     coordinates they keep their shape.

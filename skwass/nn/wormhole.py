@@ -213,7 +213,7 @@ class CloudData:
     reg : float
         Regularisation of its Sinkhorn divergence, in the same unit.
     max_points : int or None
-        Learned layers see at most so many points of a cloud, drawn at each step.
+        Learned layers see at most this many points of a cloud, drawn at each step.
     generator : torch.Generator or None
         Draws them; all points are seen if None.
     row_slopes : RowSlopes or None

@@ -8,7 +8,7 @@ _MAX_ENTRIES = 2**20
 
 
 def by_size(sides):
-    """Group pairs of like size into batches of bounded memory.
+    """Group pairs of similar size into batches of bounded memory.
 
     Parameters
     ----------

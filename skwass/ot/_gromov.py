@@ -217,7 +217,7 @@ class EntropicGromovWasserstein(GroundTruth):
     batched, and each is frozen when it has converged, so no answer depends on the
     others. Self terms are solved once for each measure of a chunk.
 
-    S is no metric: the triangle inequality may fail. Gradients are not known:
+    S is not a metric: the triangle inequality may fail. Gradients are not known:
     `label(..., gradients=True)` is a ValueError.
 
     References

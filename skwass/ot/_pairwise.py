@@ -82,7 +82,7 @@ def pairwise_wasserstein(
         was another; the code of other packages, and lists and dicts outside
         functions, are not looked at.
     chunk_size : int, default=256
-        Pairs a task, at most. A chunk is what a crash can lose for each worker, and
+        Pairs per task, at most. A chunk is what a crash can lose for each worker, and
         what a task keeps in memory.
     verbose : int, default=0
         Whether to print progress, every five seconds.

@@ -156,7 +156,7 @@ class _Entropic(GroundTruth):
         return PairLabels.concatenate(parts)
 
     def _label_clouds(self, mu, nu, pairs, gradients):
-        """Label clouds of any sizes, padded among pairs of like size."""
+        """Label clouds of any sizes, padded among pairs of similar size."""
         if gradients:
             refuse_derivative(self.ground_metric)
         w, converged = np.empty(len(pairs)), np.empty(len(pairs), dtype=bool)
@@ -249,9 +249,9 @@ class SinkhornDivergence(_Entropic):
     Batches of pairs iterate together in the log domain and each is frozen when it has
     converged, so no answer depends on the others beyond rounding. Histograms on a grid
     with a cost that is a sum over axes (Euclidean with p = 2, cityblock with p = 1)
-    need two small matrix products an iteration. S is no metric: the triangle inequality
-    may fail. On 28 x 28 digits the default `reg` is 9 % off W2 in the mean, 0.001 is
-    2 % off.
+    need two small matrix products an iteration. S is not a metric: the triangle
+    inequality may fail. On 28 x 28 digits the default `reg` is 9 % off W2 in the mean,
+    0.001 is 2 % off.
 
     References
     ----------

@@ -77,7 +77,8 @@ def centroid_bound(X, Y=None, *, pairs=None, grid_shape=None, support=None):
 
     Notes
     -----
-    `O(n d)` time a measure of n points, `O(d)` time a pair, `O(d)` memory a measure.
+    `O(n d)` time per measure of n points, `O(d)` time per pair, `O(d)` memory per
+    measure.
 
     Examples
     --------
@@ -118,10 +119,10 @@ def gaussian_bound(X, Y=None, *, pairs=None, grid_shape=None, support=None):
 
     Notes
     -----
-    With r the smaller of d and the largest number of points: `O(n d r)` time a measure
-    of n points, `O(r d)` memory a measure, `O(d r^2 + r^3)` time a pair, without the
-    cube in two dimensions. The part of the covariances is rounded down to zero below
-    about 1e-7 of the standard deviation.
+    With r the smaller of d and the largest number of points: `O(n d r)` time per
+    measure of n points, `O(r d)` memory per measure, `O(d r^2 + r^3)` time per pair,
+    without the cube in two dimensions. The part of the covariances is rounded down to
+    zero below about 1e-7 of the standard deviation.
 
     References
     ----------
@@ -156,7 +157,7 @@ def projection_bound(
 
     On a line, W_p is the L_p distance of quantile functions. Averages over cells of
     probability `1 / n_quantiles` are no further apart (Jensen), so a measure becomes
-    `n_quantiles` numbers a projection. The distances along an orthonormal basis
+    `n_quantiles` numbers per projection. The distances along an orthonormal basis
     combine, and the largest value over the bases counts.
 
     Parameters
@@ -191,8 +192,8 @@ def projection_bound(
 
     Notes
     -----
-    `O(n_projections n (d + log n))` time a measure of n points, and
-    `n_projections * n_quantiles` numbers of memory a measure and of work a pair.
+    `O(n_projections n (d + log n))` time per measure of n points, and
+    `n_projections * n_quantiles` numbers of memory per measure and of work per pair.
 
     With `z` the difference of the two ends of an optimal plan and `z_k` its
     coordinates, `E |z|^p >= sum_k E |z_k|^p` for p >= 2, and by Minkowski's inequality

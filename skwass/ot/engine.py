@@ -15,7 +15,7 @@ from ._labels import PairLabels
 from ._threads import SingleThreaded
 from .plans import ListedPairs
 
-# Pairs a task: long enough to hide the cost of a task, short enough to show progress
+# Pairs per task: long enough to hide the cost of a task, short enough to show progress
 # and to lose little. A square, for tiles.
 CHUNK_SIZE = 256
 

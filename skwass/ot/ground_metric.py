@@ -76,7 +76,7 @@ def settle_metric(ground_metric, mu, nu):
     if matrix.shape != (n_bins, n_bins):
         raise ValueError(
             f"Got ground_metric of shape {matrix.shape}, expected ({n_bins}, {n_bins}),"
-            " the distances between bins. Give one row a column of X."
+            " the distances between bins. Give one row per column of X."
         )
     largest = np.abs(matrix).max()
     if (
@@ -85,7 +85,7 @@ def settle_metric(ground_metric, mu, nu):
         or np.diag(matrix).max() > 1e-9 * largest
     ):
         raise ValueError(
-            "Got ground_metric=a matrix that is no matrix of distances, expected "
+            "Got ground_metric=a matrix whose entries are not distances, expected "
             "entries >= 0, symmetric, with a zero diagonal. Pass ground distances, not "
             "their powers or similarities."
         )

@@ -6,7 +6,7 @@ from ..measures import PointClouds
 from .engine import label_chunks, warn_unconverged
 from .plans import ListedPairs
 
-# Measures a task.
+# Measures per task.
 _CHUNK_SIZE = 32
 
 
@@ -31,7 +31,7 @@ def transport_maps(points, weights, measures, ground_truth, n_jobs=None):
     Returns
     -------
     moves : ndarray of shape (n_measures, n_points, d)
-        `T(x) - x` for each point. One solve a measure.
+        `T(x) - x` for each point. One solve per measure.
     """
     reference, clouds = PointClouds([points], [weights]), measures.to_clouds()
     pairs = np.column_stack([np.zeros(len(clouds), int), np.arange(len(clouds))])

@@ -146,7 +146,7 @@ def _of_histograms(measures, directions, origin):
 
 
 def _of_clouds(measures, directions, origin):
-    """Yield rows, means, positions and masses of clouds of like size, padded."""
+    """Yield rows, means, positions and masses of clouds of similar size, padded."""
     sizes = np.array([len(a) for a in measures.masses])
     n_lines = directions.shape[1]
     batch: list[int] = []

@@ -343,7 +343,10 @@ def test_max_time_ends_the_fit(small, digits, clock):
     [
         ({"pairs": [[0, 1]]}, "Got pairs without distances"),
         ({"distances": [1.0]}, r"Got distances of shape \(1,\) without pairs"),
-        ({"pairs": [[0, 1]], "distances": [1.0, 2.0]}, r"expected \(1,\), one a pair"),
+        (
+            {"pairs": [[0, 1]], "distances": [1.0, 2.0]},
+            r"expected \(1,\), one per pair",
+        ),
         ({"pairs": [[0, 1]], "distances": [-1.0]}, r"Got distances\[0\]=-1"),
         ({"pairs": [[0, 1]], "distances": [np.nan]}, "NaN"),
         (

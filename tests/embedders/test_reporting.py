@@ -1,4 +1,4 @@
-"""What a fit tells while it runs: callbacks, and a line an epoch."""
+"""What a fit tells while it runs: callbacks, and one line per epoch."""
 
 import pytest
 from sklearn.callback import ProgressBar, ScoringMonitor

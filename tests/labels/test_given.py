@@ -168,7 +168,10 @@ ALL = {
     "gaussian": GaussianEmbedder,
     "mds": partial(WassersteinMDS, ground_truth="exact"),
 }
-WAYS_OUT = {"gaussian": "Leave it out", "mds": "Pass them as X, with metric='precomp"}
+WAYS_OUT = {
+    "gaussian": "Leave it out",
+    "mds": "Pass them as X, with ground_truth='precomp",
+}
 
 
 @pytest.mark.parametrize("name", ALL)

@@ -77,9 +77,9 @@ def test_parameters_clone_and_reach_grids():
 @pytest.mark.parametrize(
     ("metric", "message"),
     [
-        (np.eye(3), "no matrix of distances"),
-        (-(1 - np.eye(3)), "no matrix of distances"),
-        (np.triu(np.ones((3, 3)), 1), "no matrix of distances"),
+        (np.eye(3), "whose entries are not distances"),
+        (-(1 - np.eye(3)), "whose entries are not distances"),
+        (np.triu(np.ones((3, 3)), 1), "whose entries are not distances"),
         (1 - np.eye(4), r"shape \(4, 4\), expected \(3, 3\)"),
         (np.full((3, 3), np.nan), "NaN"),
         (lambda x, y: np.zeros(3), r"answers of shape \(3,\) for 1 and 1 points"),
