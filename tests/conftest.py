@@ -8,7 +8,7 @@ from sklearn.datasets import load_digits
 from toys import LEARNING, make_small
 
 from skwass import DeepWassersteinEmbedder
-from skwass.nn.siamese import PairObjective
+from skwass.nn.objectives import PairObjective
 from skwass.ot import pairwise_wasserstein
 
 

@@ -40,11 +40,6 @@ def check_widths(widths, fewest):
     return checked
 
 
-def to_tensor(array, device="cpu"):
-    """Return a copy of an array as a float32 tensor."""
-    return torch.from_numpy(np.array(array, dtype=np.float32)).to(device)
-
-
 def on_cpu(state):
     """Return a nest of dicts and lists with its tensors on the CPU."""
     if isinstance(state, torch.Tensor):

@@ -1,23 +1,14 @@
 """What embedders of histograms have in common: a siamese network, maybe a decoder."""
 
-from abc import abstractmethod
-from functools import partial
 from numbers import Integral, Real
 
-import torch
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.metaestimators import available_if
 
-from ..measures.subsets import some_clouds
-from ..nn.cloud_inputs import SliceInput
-from ..nn.initialization import build
-from ..nn.inputs import CHUNK_ROWS
+from ..nn.devices import to_tensor
 from ..nn.siamese import HistogramData
-from ..nn.slopes import LinearSlopes
-from ._checks import has_decoder, to_tensor
-from ._clouds import N_FIT_CLOUDS
+from ._checks import has_decoder
 from ._plan import EXACT_MEAN_CONSTRAINT, suit_slices
-from ._slopes import row_slopes
 from ._trained import TrainedEmbedder
 
 
@@ -39,10 +30,6 @@ class HistogramEmbedder(TrainedEmbedder):
         "reconstruction_weight": [Interval(Real, 0, None, closed="left")],
         "sparsity_weight": [Interval(Real, 0, None, closed="left")],
     }
-
-    @abstractmethod
-    def _settings(self, measures, plan):
-        """Return keyword arguments of `_network` for these measures."""
 
     def _choose_kind(self, measures, are_w2):
         kind = getattr(self, self._kind_name)
@@ -84,24 +71,6 @@ class HistogramEmbedder(TrainedEmbedder):
         """
         return self._decode(X)
 
-    def _embed(self, measures):
-        return self._apply(self.module_, measures.masses)
-
-    def _make_module(self, measures, plan, generator):
-        module = self._build(self._settings(measures, plan), generator)
-        if isinstance(module.inputs, SliceInput):
-            clouds = some_clouds(measures, N_FIT_CLOUDS)
-            module.inputs.fit(measures.support, clouds, generator)
-        else:
-            module.inputs.fit(to_tensor(measures.masses))
-        return module
-
-    @classmethod
-    def _build(cls, settings, generator):
-        module = build(partial(cls._network, **settings), generator)
-        module.settings = settings
-        return module
-
     def _refuse_other_than_images(self, measures, value, way_out):
         """Raise unless bins form a grid of two dimensions, as convolutions need."""
         if measures.grid_shape is None or len(measures.grid_shape) != 2:
@@ -112,19 +81,15 @@ class HistogramEmbedder(TrainedEmbedder):
             )
 
     def _data(self, module, measures, device, generator):
-        masses = to_tensor(measures.masses, device)
-        features = _features(module, masses)
+        features = module.inputs.rows(measures, device)
         if generator is None or module.decoder is None:
             return HistogramData(features)
         return HistogramData(
-            features, masses, self.reconstruction_weight, self.sparsity_weight
+            features,
+            to_tensor(measures.masses, device),
+            self.reconstruction_weight,
+            self.sparsity_weight,
         )
-
-    def _make_row_slopes(self, module, measures, probes, device):
-        if isinstance(module.inputs, SliceInput):
-            return row_slopes(module.inputs.clouds, measures, probes, device)
-        rows = _features(module, to_tensor(probes.masses, device))
-        return LinearSlopes(rows)
 
     def _knows_slopes(self, kind, exact_mean, goes_on):
         return kind != "slices" or exact_mean
@@ -140,9 +105,3 @@ class HistogramEmbedder(TrainedEmbedder):
             "(n_samples, n_bins) on one support. Bin the clouds first, e.g. with "
             "numpy.histogramdd and common edges; if these are images, flatten them."
         )
-
-
-@torch.no_grad()
-def _features(module, masses):
-    """Apply the fixed first layer to all data at once."""
-    return torch.cat([module.inputs(x) for x in masses.split(CHUNK_ROWS)])

@@ -3,18 +3,16 @@
 from numbers import Integral
 
 import numpy as np
-import torch
 from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..nn.kuratowski import (
-    CALIBRATION_ROWS,
     DEFAULT_WIDTHS,
     count_weights,
     kuratowski_network,
     match_widths,
 )
 from ..nn.ode import SOLVERS
-from ._checks import check_widths, to_tensor
+from ._checks import check_widths
 from ._histograms import HistogramEmbedder
 
 
@@ -386,10 +384,3 @@ class KuratowskiEmbedder(HistogramEmbedder):
         if self.n_parameters is not None:
             settings["widths"] = match_widths(settings, self.n_parameters)
         return settings
-
-    def _make_module(self, measures, plan, generator):
-        module = super()._make_module(measures, plan, generator)
-        rows = torch.randperm(len(measures), generator=generator)[:CALIBRATION_ROWS]
-        masses = to_tensor(measures.masses[np.sort(rows.numpy())])
-        module.encoder.calibrate(module.split(module.inputs(masses))[0])
-        return module

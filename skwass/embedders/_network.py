@@ -1,23 +1,24 @@
 """What embedders have in common that have a network: how rows go through it."""
 
 import copy
-from abc import abstractmethod
+from functools import partial
 
 import numpy as np
-import torch
 
 from ..files import FileMixin
-from ..nn.devices import inference, resolve_device
-from ..nn.inputs import CHUNK_ROWS
+from ..nn.devices import by_chunks, inference, resolve_device
+from ..nn.initialization import build
 from ._base import OF_INPUT, WassersteinEmbedder
-from ._checks import on_cpu, to_tensor
+from ._checks import on_cpu
 
 
 class NetworkEmbedder(FileMixin, WassersteinEmbedder):
     """Base class of embedders that have a torch module, and what training leaves.
 
-    The module has `blocks`, the sizes of parts whose Euclidean distances add up, and a
-    buffer `scale`, in units of which it is trained. It has the parameter `device`.
+    A subclass names its `_network`, the factory of the module, and has the parameter
+    `device`. The module has `blocks`, the sizes of parts whose Euclidean distances add
+    up; a buffer `scale`, in units of which it is trained; and what it does with
+    measures is its own: `fit_to`, `embed`, `row_slopes`.
     """
 
     _saved = (
@@ -31,9 +32,11 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
     )
 
     @classmethod
-    @abstractmethod
     def _build(cls, settings, generator):
         """Return a module made from settings, its fixed parts still empty."""
+        module = build(partial(cls._network, **settings), generator)
+        module.settings = settings
+        return module
 
     def _keep(self, goes_on, module, labelled, in_batch, result, moments=None):
         """Store what training left."""
@@ -60,18 +63,19 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
     def _decode(self, X):
         """Check embeddings given by a user, and decode them."""
         X = self._check_embeddings(X, np.float32)
-        return self._apply(self.module_.reconstruct, X)
+        return self._on_device(
+            lambda device: by_chunks(self.module_.reconstruct, X, device)
+        )
 
-    def _apply(self, function, rows):
-        """Map rows chunk by chunk on the device: [n, n_in] -> float32 [n, n_out]."""
+    def _embed(self, measures):
+        return self._on_device(lambda device: self.module_.embed(measures, device))
+
+    def _on_device(self, function):
+        """Return what a function of the device makes with the module there."""
         device = self._device()
         self.module_.to(device)
         with inference(device):
-            chunks = [
-                function(to_tensor(rows[k : k + CHUNK_ROWS], device)).cpu()
-                for k in range(0, len(rows), CHUNK_ROWS)
-            ]
-        return torch.cat(chunks).numpy()
+            return function(device).numpy()
 
     def _blocks(self, z):
         return self.module_.blocks

@@ -8,7 +8,6 @@ import torch
 from .. import _clock
 from ..nn.pairs import FreshPairs, PairBatches, RowDistances
 from ..nn.train import TrainingResult, seeded, train
-from ._slopes import in_units
 
 # Measures of a step on maps, all pairs of which are compared, and the fewest steps of
 # an epoch, for few maps.
@@ -100,3 +99,11 @@ def train_stages(stages, module, loss, validate, generator, reporter):
             if stopped_by == "callback":
                 break
     return TrainingResult(losses, scores, stopped_by)
+
+
+def in_units(w, slopes, scale):
+    """Return W / scale and slopes of W^2 / scale^2 as tensors; None stays."""
+    w = torch.from_numpy(w / scale).float()
+    if slopes is None:
+        return w, None
+    return w, torch.from_numpy(slopes / np.float32(scale**2))

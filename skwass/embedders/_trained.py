@@ -23,7 +23,7 @@ from ..labels.probes import as_probes
 from ..labels.rounds import label_more
 from ..labels.solve import BatchLabeller
 from ..measures.layout import refuse_square
-from ..nn.siamese import PairObjective, ValidationScore
+from ..nn.objectives import PairObjective, ValidationScore
 from ..nn.train import (
     TrainingOptions,
     TrainingResult,
@@ -53,9 +53,8 @@ _AUTO = StrOptions({"auto"})
 class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
     """Base class of embedders that train a torch module on labelled pairs.
 
-    A subclass says how to make its network and what that sees of measures,
-    `_make_module` and `_data`, and in `_regresses_squares` whether W^2 is learned or W.
-    The module has a buffer `scale`, in units of which it is trained.
+    A subclass says in `_settings` how to make its network, in `_data` what the loss
+    needs of measures, and in `_regresses_squares` whether W^2 is learned or W.
     """
 
     _parameter_constraints = {
@@ -84,11 +83,14 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
     }
 
     @abstractmethod
-    def _make_module(self, measures, plan, generator):
-        """Return an untrained module on the CPU, its fixed parts fitted to measures.
+    def _settings(self, measures, plan):
+        """Return keyword arguments of `_network` for these measures."""
 
-        Its attribute `settings` holds what `_build` needs to make another like it.
-        """
+    def _make_module(self, measures, plan, generator):
+        """Return an untrained module on the CPU, its fixed parts fitted to measures."""
+        module = self._build(self._settings(measures, plan), generator).eval()
+        module.fit_to(measures, generator)
+        return module
 
     @abstractmethod
     def _data(self, module, measures, device, generator):
@@ -97,10 +99,6 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
     def _labels_mode(self):
         """Return how pairs are chosen: "pairs", "blocks" or "in_batch"."""
         return "pairs"
-
-    @abstractmethod
-    def _make_row_slopes(self, module, measures, probes, device):
-        """Return how gradients in rows of measures become derivatives toward probes."""
 
     @abstractmethod
     def _choose_kind(self, measures, are_w2):
@@ -385,7 +383,7 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
     def _objective(self, module, measures, plan, labelled, device, generator):
         data, weight = self._data(module, measures, device, generator), 0.0
         if labelled.probes is not None:
-            toward = self._make_row_slopes(module, measures, labelled.probes, device)
+            toward = module.row_slopes(measures, labelled.probes, device)
             data, weight = replace(data, row_slopes=toward), plan.slope_weight
         return PairObjective(self._regresses_squares, data, weight)
 

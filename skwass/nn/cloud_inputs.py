@@ -1,15 +1,19 @@
 """Fixed first layers: a cloud, or a histogram as one, becomes a row of numbers."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
+from ..measures import Histograms, PointClouds
+from ..measures.subsets import some_clouds
+from .devices import CHUNK_ROWS, to_tensor
 from .fourier import FourierCoefficients, LocalDistances
-from .inputs import StandardInput
-from .ragged import Cloud, CloudBatch, padded_batches, subsample
+from .inputs import HistogramInput, StandardInput
+from .ragged import Cloud, CloudBatch, in_order, padded_batches, subsample
 from .slices import SliceCells
+from .slopes import LinearSlopes, SliceSlopes
 
 GAIN = 1.0
 # Waves of local distances, and waves that a point is to learned layers, at most.
@@ -17,6 +21,10 @@ N_WAVES = 16
 N_POINT_WAVES = 32
 # Clouds, and points of each, that frequencies and scales are chosen by.
 FIT_CLOUDS, FIT_POINTS = 128, 128
+# Clouds that fixed layers and the size of decoded clouds are fitted to.
+N_FIT_CLOUDS = 1_024
+# Clouds that go through a network at once, where no gradient is wanted.
+CHUNK_CLOUDS = 1024
 
 
 def n_slices(dim: int) -> tuple[int, int]:
@@ -68,11 +76,6 @@ class CloudInput(nn.Module):
         self.standard = StandardInput(self.size, GAIN)
         self.register_buffer("center", torch.empty(dim))
         self.register_buffer("token_center", torch.empty(self.token_dim))
-
-    @property
-    def has_slices(self) -> bool:
-        """Whether rows are cells of slices."""
-        return isinstance(self.pooled, SliceCells)
 
     @property
     def unit(self) -> Tensor:
@@ -146,13 +149,100 @@ class CloudInput(nn.Module):
         rows = self.standard(self._join(pooled, means))
         return torch.cat([rows, means], dim=1) if self.exact_mean else rows
 
+    @torch.no_grad()
+    def rows(
+        self,
+        measures: Histograms | PointClouds,
+        device: torch.device,
+        *,
+        by_bins: bool = True,
+    ) -> Tensor:
+        """Return what `forward` makes of all measures: [N, size (+ d)].
+
+        Parameters
+        ----------
+        measures : Histograms or PointClouds
+            Any number.
+        device : torch.device
+            Where to put rows.
+        by_bins : bool
+            Whether those of histograms are matrix products, as by `of_histograms`.
+        """
+        self.to(device)
+        if by_bins and isinstance(measures, Histograms):
+            support = self.moved(measures.support, device)
+            masses = to_tensor(measures.masses, device).split(CHUNK_ROWS)
+            return torch.cat([self.of_histograms(support, x) for x in masses])
+        parts = []
+        for clouds in chunks(measures):
+            batches = self.batches(clouds, device)
+            parts.append(in_order(batches, [self(batch) for batch in batches]))
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def row_slopes(
+        self,
+        measures: Histograms | PointClouds,
+        probes: Histograms | PointClouds,
+        device: torch.device,
+    ) -> LinearSlopes | SliceSlopes:
+        """Return how gradients in rows of measures become slopes toward probes."""
+        if not isinstance(self.pooled, SliceCells):
+            return LinearSlopes(self.rows(probes, device)[:, : self.size])
+        clouds = [probes.measure(i) for i in range(len(probes))]
+        lines: list[tuple[int, Tensor, Tensor]] = []
+        for batch in self.batches(clouds, device):
+            places, masses = self.pooled.project(batch.points, batch.masses)
+            lines += zip(batch.rows.tolist(), places, masses, strict=True)
+        lines.sort(key=lambda line: line[0])
+        quantiles, below = self._knots(self.pooled, measures, device)
+        return SliceSlopes(
+            quantiles,
+            below,
+            [places for _, places, _ in lines],
+            [masses for _, _, masses in lines],
+            gain=float(self.standard.inverse_std),
+        )
+
+    def _knots(
+        self,
+        cells: SliceCells,
+        measures: Histograms | PointClouds,
+        device: torch.device,
+    ) -> tuple[Tensor, ...]:
+        """Return quantiles of centred measures on lines, and what lies below them."""
+        parts = []
+        if isinstance(measures, Histograms):
+            support = self.moved(measures.support, device)
+            for masses in to_tensor(measures.masses, device).split(CHUNK_ROWS):
+                means = masses @ support
+                parts.append(cells.knots_of_histograms(support, masses, means))
+        else:
+            for clouds in chunks(measures):
+                batches = self.batches(clouds, device)
+                found = [cells.knots(batch.points, batch.masses) for batch in batches]
+                quantiles, below = zip(*found, strict=True)
+                parts.append((in_order(batches, quantiles), in_order(batches, below)))
+        return tuple(torch.cat(part) for part in zip(*parts, strict=True))
+
+    def moved(self, support: np.ndarray, device: torch.device | str) -> Tensor:
+        """Return positions of bins relative to the center, which are then rounded."""
+        return to_tensor(support - self.center.double().cpu().numpy(), device)
+
+
+def chunks(measures: Histograms | PointClouds) -> Iterator[list[Cloud]]:
+    """Yield all measures as lists of clouds."""
+    for start in range(0, len(measures), CHUNK_CLOUDS):
+        stop = min(start + CHUNK_CLOUDS, len(measures))
+        yield [measures.measure(i) for i in range(start, stop)]
+
 
 def _pool(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     """Return means of clouds: [B, n, d], [B, n] each -> [sum of B, d]."""
     return torch.cat([torch.bmm(a[:, None], x)[:, 0] for x, a in parts])
 
 
-class SliceInput(nn.Module):
+class SliceInput(HistogramInput):
     """Histograms as clouds on lines: [B, n_bins] -> rows, those of `CloudInput`.
 
     Parameters
@@ -171,14 +261,16 @@ class SliceInput(nn.Module):
         self.size = self.clouds.size
         self.register_buffer("support", torch.empty(n_bins, dim))
 
-    @torch.no_grad()
-    def fit(
-        self, support: np.ndarray, clouds: Sequence[Cloud], generator: torch.Generator
-    ) -> None:
-        """Take scales and frequencies from some measures of training, as clouds."""
-        self.clouds.fit(clouds, generator)
-        moved = torch.from_numpy(support) - self.clouds.center.double()
-        self.support.copy_(moved)
+    def fit_to(self, measures: Histograms, generator: torch.Generator) -> None:
+        """Take scales and lines from some of the measures, as clouds."""
+        self.clouds.fit(some_clouds(measures, N_FIT_CLOUDS), generator)
+        self.support.copy_(self.clouds.moved(measures.support, "cpu"))
+
+    def row_slopes(
+        self, measures: Histograms, probes: Histograms, device: torch.device
+    ) -> LinearSlopes | SliceSlopes:
+        """Return how gradients in rows of measures become slopes toward probes."""
+        return self.clouds.row_slopes(measures, probes, device)
 
     def forward(self, x: Tensor) -> Tensor:
         return self.clouds.of_histograms(self.support, x)

@@ -1,12 +1,31 @@
-"""Where tensors live."""
+"""Where tensors live, and how many go there at once."""
 
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
 from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor
+
+# Measures that go through a network at once, where no gradient is wanted.
+CHUNK_ROWS = 4096
+
+
+def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
+    """Return a copy of an array as a float32 tensor."""
+    return torch.from_numpy(np.array(array, dtype=np.float32)).to(device)
+
+
+def by_chunks(
+    function: Callable[[Tensor], Tensor], rows: np.ndarray, device: torch.device
+) -> Tensor:
+    """Map rows on a device, chunk by chunk, and bring them back: [n, .] -> [n, .]."""
+    starts = range(0, len(rows), CHUNK_ROWS)
+    chunks = (to_tensor(rows[k : k + CHUNK_ROWS], device) for k in starts)
+    return torch.cat([function(chunk).cpu() for chunk in chunks])
 
 
 @contextmanager

@@ -5,15 +5,41 @@ hold no weights, so training applies them once to all data.
 """
 
 import math
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
-# Measures that go through a network at once, where no gradient is wanted.
-CHUNK_ROWS = 4096
+from .devices import CHUNK_ROWS, to_tensor
+from .slopes import LinearSlopes, RowSlopes
+
+if TYPE_CHECKING:
+    from ..measures import Histograms
 
 
-class StandardInput(nn.Module):
+class HistogramInput(nn.Module):
+    """Base class of fixed layers that see masses: [B, n_bins] -> [B, size]."""
+
+    size: int
+
+    def fit_to(self, measures: "Histograms", generator: torch.Generator) -> None:
+        """Take statistics of training measures."""
+        raise NotImplementedError
+
+    def row_slopes(
+        self, measures: "Histograms", probes: "Histograms", device: torch.device
+    ) -> RowSlopes:
+        """Return how gradients in rows of measures become slopes toward probes."""
+        raise NotImplementedError
+
+    @torch.no_grad()
+    def rows(self, measures: "Histograms", device: torch.device) -> Tensor:
+        """Return what the network sees of all measures: [N, size]."""
+        masses = to_tensor(measures.masses, device)
+        return torch.cat([self(part) for part in masses.split(CHUNK_ROWS)])
+
+
+class StandardInput(HistogramInput):
     """Subtract the mean histogram and divide by one number: [B, n_bins] -> same.
 
     One number for all bins, since a bin's variance says where the mass is.
@@ -47,6 +73,16 @@ class StandardInput(nn.Module):
         # Equal measures leave rounding errors, which are not to be blown up.
         floor = 1e-5 * float(self.features(x[:1]).abs().max())
         self.inverse_std.fill_(self.gain / (max(deviation, floor) or 1.0))
+
+    def fit_to(self, measures: "Histograms", generator: torch.Generator) -> None:
+        """Take statistics of training measures."""
+        self.fit(to_tensor(measures.masses))
+
+    def row_slopes(
+        self, measures: "Histograms", probes: "Histograms", device: torch.device
+    ) -> LinearSlopes:
+        """Return how gradients in rows of measures become slopes toward probes."""
+        return LinearSlopes(self.rows(probes, device))
 
     def features(self, x: Tensor) -> Tensor:
         """Return what is standardised; the masses themselves."""

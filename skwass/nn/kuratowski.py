@@ -5,17 +5,22 @@ Metric Learning.
 """
 
 from collections.abc import Sequence
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
 from .architectures import dense_decoder, histogram_inputs
 from .conv import Grid, strided_stages
+from .devices import to_tensor
 from .mlp import dense_stages
 from .ode import Trajectory, VectorField, trapezoid_weights
 from .readouts import BlockWeights
 from .siamese import Siamese
+
+if TYPE_CHECKING:
+    from ..measures import Histograms
 
 # Measures that initial weights are calibrated on.
 CALIBRATION_ROWS = 256
@@ -68,6 +73,20 @@ class KuratowskiEncoder(nn.Module):
         self.weights.calibrate(self.features(x))
 
 
+class Kuratowski(Siamese):
+    """A siamese network whose encoder is a :class:`KuratowskiEncoder`."""
+
+    encoder: KuratowskiEncoder
+
+    def fit_to(self, measures: "Histograms", generator: torch.Generator) -> None:
+        """Fit what is fixed, and initial scales, to training measures."""
+        super().fit_to(measures, generator)
+        rows = torch.randperm(len(measures), generator=generator)[:CALIBRATION_ROWS]
+        masses = to_tensor(measures.masses[np.sort(rows.numpy())])
+        free, _ = self.split(self.inputs(masses))
+        self.encoder.calibrate(free)
+
+
 def kuratowski_network(
     *,
     architecture: str,
@@ -84,7 +103,7 @@ def kuratowski_network(
     dim: int,
     with_decoder: bool,
     exact_mean: bool,
-) -> Siamese:
+) -> Kuratowski:
     """Make an untrained Kuratowski network for histograms.
 
     Parameters
@@ -115,7 +134,7 @@ def kuratowski_network(
 
     Returns
     -------
-    network : Siamese
+    network : Kuratowski
     """
     features: nn.Module
     n_exact = dim if exact_mean else 0
@@ -140,7 +159,7 @@ def kuratowski_network(
         decoder = dense_decoder(n_columns, n_bins, grid_shape, n_exact)
     encoder = KuratowskiEncoder(features, weights)
     *first, last = weights.blocks
-    return Siamese(inputs, encoder, decoder, (*first, last + n_exact), n_exact)
+    return Kuratowski(inputs, encoder, decoder, (*first, last + n_exact), n_exact)
 
 
 def _stages(

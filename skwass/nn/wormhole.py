@@ -7,23 +7,22 @@ Wasserstein Wormhole: Scalable Optimal Transport Distance with Transformers. ICM
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor, nn
 
+from ..measures import Histograms, PointClouds
+from ..measures.subsets import some_clouds
 from ..ot import sinkhorn_divergence
-from .cloud_inputs import CloudInput
+from .cloud_inputs import N_FIT_CLOUDS, CloudInput, chunks
+from .devices import by_chunks
 from .mlp import DenseEncoder
 from .ragged import Cloud, CloudBatch, in_order, subsample
 from .slopes import RowSlopes
 from .transformer import CloudDecoder, SetEncoder, set_layers
 
-if TYPE_CHECKING:
-    from ..measures import Histograms, PointClouds
-
-# Clouds that go through a network at once, where no gradient is wanted.
-CHUNK_CLOUDS = 1024
+# Clouds that initial scales are fitted to.
+N_CALIBRATION_CLOUDS = 256
 # Of the Sinkhorn divergence that a decoder is trained with. Its gradient need not be
 # exact: the next step comes.
 SINKHORN_STEPS, SINKHORN_TOL = 30, 1e-2
@@ -86,6 +85,46 @@ class Wormhole(nn.Module):
             rows = torch.cat([rows, in_order(batches, pooled)], dim=1)
         z = self.head(rows)
         return torch.cat([z, means / self.scale], dim=1) if self.n_exact else z
+
+    @torch.no_grad()
+    def fit_to(
+        self, measures: Histograms | PointClouds, generator: torch.Generator
+    ) -> None:
+        """Fit what is fixed, and initial scales, to training measures."""
+        clouds = some_clouds(measures, N_FIT_CLOUDS)
+        self.inputs.fit(clouds, generator)
+        self.calibrate(clouds[:: -(-len(clouds) // N_CALIBRATION_CLOUDS)])
+        if self.decoder is not None:
+            batches = self.inputs.batches(clouds)
+            points = torch.cat([batch.points.flatten(0, 1) for batch in batches])
+            low, high = points.aminmax(dim=0)
+            room = 0.05 * (high - low)
+            self.decoder.fit(low - room, high + room)
+
+    def embed(self, measures: Histograms | PointClouds, device: torch.device) -> Tensor:
+        """Embed measures in the units of the data: [n, k], on the CPU."""
+        if isinstance(measures, Histograms) and self.takes_histograms:
+            support = self.inputs.moved(measures.support, device)
+            return by_chunks(
+                lambda masses: self.embed_histograms(support, masses),
+                measures.masses,
+                device,
+            )
+        parts = [self(clouds, device).cpu() for clouds in chunks(measures)]
+        return torch.cat(parts)
+
+    def rows(self, measures: Histograms | PointClouds, device: torch.device) -> Tensor:
+        """Return what `embed` sees of all measures, beside their points."""
+        return self.inputs.rows(measures, device, by_bins=self.takes_histograms)
+
+    def row_slopes(
+        self,
+        measures: Histograms | PointClouds,
+        probes: Histograms | PointClouds,
+        device: torch.device,
+    ) -> RowSlopes:
+        """Return how gradients in rows of measures become slopes toward probes."""
+        return self.inputs.row_slopes(measures, probes, device)
 
     def forward(self, clouds: Sequence[Cloud], device: torch.device) -> Tensor:
         """Embed clouds in the units of the data: [U, k]."""
@@ -220,7 +259,7 @@ class CloudData:
         How gradients in rows become slopes.
     """
 
-    measures: "Histograms | PointClouds"
+    measures: Histograms | PointClouds
     features: Tensor
     reconstruction_weight: float
     reg: float

@@ -20,7 +20,7 @@ from toys import LEARNING, make_small
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
 from skwass.embedders import _trained
 from skwass.embedders._reporting import FitReporter
-from skwass.nn.siamese import PairObjective, ValidationScore
+from skwass.nn.objectives import PairObjective, ValidationScore
 from skwass.ot import ExactWasserstein
 
 # The embedders to hold to it, and what makes them small.

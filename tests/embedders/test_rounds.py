@@ -10,7 +10,7 @@ from skwass.embedders import _rounds
 from skwass.embedders._rounds import train_in_rounds
 from skwass.labels import obtain
 from skwass.labels.solve import Labeller
-from skwass.nn.siamese import PairObjective
+from skwass.nn.objectives import PairObjective
 from skwass.nn.train import TrainingResult
 from skwass.ot import ExactWasserstein
 from skwass.ot.engine import CHUNK_SIZE

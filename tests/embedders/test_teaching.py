@@ -18,8 +18,8 @@ from skwass.labels.maps import learn_maps
 from skwass.labels.pairs import LabelledPairs
 from skwass.labels.solve import Labeller
 from skwass.measures import as_measures
+from skwass.nn.objectives import PairObjective
 from skwass.nn.pairs import FreshPairs, RowDistances
-from skwass.nn.siamese import PairObjective
 from skwass.ot import ExactWasserstein, GromovWasserstein
 
 LABELLER = Labeller("exact")

@@ -5,8 +5,9 @@ import torch
 
 from skwass.nn.initialization import build
 from skwass.nn.mlp import DenseEncoder
+from skwass.nn.objectives import PairObjective
 from skwass.nn.pairs import PairBatch
-from skwass.nn.siamese import HistogramData, PairObjective, Siamese
+from skwass.nn.siamese import HistogramData, Siamese
 from skwass.nn.slopes import LEAST_W, LinearSlopes, slope_regression
 
 

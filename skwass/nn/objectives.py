@@ -1,0 +1,113 @@
+"""What a network of measures minimises over pairs, and how it is scored.
+
+References: [DWE] Courty, Flamary, Ducoffe (2018). Learning Wasserstein Embeddings.
+[KENN] He (2026). Deep Kuratowski Embedding Neural Networks for Wasserstein Metric
+Learning.
+"""
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import torch
+from torch import Tensor, nn
+
+from .devices import CHUNK_ROWS, inference
+from .losses import distance_regression
+from .pairs import PairBatch
+from .readouts import paired_distances
+from .slopes import RowData, RowModel, slope_regression
+
+# The weight of slopes falls with this power of what is left of the schedule: they teach
+# most where labels have not yet, and hinder the last of these.
+DECAY = 2
+
+
+class PairModel(RowModel, Protocol):
+    """What objective and validation need of a network."""
+
+    @property
+    def decoder(self) -> nn.Module | None: ...
+
+
+class PairData(RowData, Protocol):
+    """What objective and score need of measures; it knows its kind of network."""
+
+    def encode(self, model: Any, measures: Tensor) -> Tensor: ...
+
+    def reconstruction_loss(
+        self, model: Any, z: Tensor, measures: Tensor
+    ) -> Tensor: ...
+
+
+@dataclass(frozen=True)
+class PairObjective:
+    """Regression of distances on a batch of pairs, and what a decoder adds.
+
+    With `squared` this is [DWE], eq. 2 with the sparsity of section 4.1; otherwise, and
+    without a decoder, the loss of [KENN].
+
+    Parameters
+    ----------
+    squared : bool
+        Whether squared distances are regressed. The regression has factor 1.
+    data : PairData
+        Training measures.
+    slope_weight : float
+        Factor of the regression of slopes at the start, which falls to 0.
+    """
+
+    squared: bool
+    data: PairData
+    slope_weight: float = 0.0
+
+    def __call__(
+        self, model: PairModel, batch: PairBatch, progress: float = 0.0
+    ) -> Tensor:
+        z = self.data.encode(model, batch.measures)  # [U, k]
+        # index_select, for its backward pass is faster than that of z[batch.left].
+        left, right = z.index_select(0, batch.left), z.index_select(0, batch.right)
+        loss = distance_regression(left, right, batch.w, model.blocks, self.squared)
+        if model.decoder is not None:
+            decoded = batch.measures[batch.decoded]
+            z = z[batch.decoded]  # [V, k]
+            loss = loss + self.data.reconstruction_loss(model, z, decoded)
+        weight = self.slope_weight * (1 - progress) ** DECAY
+        if weight == 0:
+            return loss
+        return loss + weight * slope_regression(model, self.data, batch, self.squared)
+
+
+@dataclass(frozen=True)
+class ValidationScore:
+    """R2 of the distances of held-out measures, predicted against true.
+
+    Parameters
+    ----------
+    data : PairData
+        Held-out measures.
+    n_measures : int
+        How many.
+    pairs : Tensor [P, 2]
+        Their numbers.
+    w : Tensor [P]
+        True distances, in units of `scale`, not squared.
+    """
+
+    data: PairData
+    n_measures: int
+    pairs: Tensor
+    w: Tensor
+
+    def __call__(self, model: PairModel) -> float:
+        with inference(self.pairs.device):
+            return self._score(model)
+
+    def _score(self, model: PairModel) -> float:
+        numbers = torch.arange(self.n_measures, device=self.pairs.device)
+        parts = numbers.split(CHUNK_ROWS)
+        z = torch.cat([self.data.encode(model, part) for part in parts])
+        left, right = self.pairs.unbind(1)
+        error = paired_distances(z[left], z[right], model.blocks) - self.w
+        variance = (self.w - self.w.mean()).square().mean()
+        # Equal distances have no variance to explain; the order of scores survives.
+        return float(1 - error.square().mean() / variance.clamp_min(1e-12))
