@@ -6,6 +6,8 @@ reading builds it anew and fills in weights, so a file from a stranger runs noth
 """
 
 import json
+from collections.abc import Callable
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
@@ -35,6 +37,11 @@ class FileMixin:
     lists of them. If it has a `module_`, a class method `_build` makes another.
     """
 
+    _saved: tuple[str, ...]
+    module_: Any
+    _build: ClassVar[Callable]
+    get_params: Callable
+
     def save(self, path):
         """Write the fitted embedder into one safetensors file.
 
@@ -58,8 +65,8 @@ class FileMixin:
         parameters = self.get_params(deep=False)
         if "memory" in parameters:
             parameters["memory"] = None
-        kept = [name for name in self._saved if name in vars(self)]
-        attributes = {name: vars(self)[name] for name in kept} | self._packed()
+        kept = [name for name in self._saved if name in self.__dict__]
+        attributes = {name: self.__dict__[name] for name in kept} | self._packed()
         network, weights = {}, {}
         if hasattr(self, "module_"):
             network, weights = self.module_.settings, self.module_.state_dict()

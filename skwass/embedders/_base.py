@@ -205,13 +205,15 @@ class WassersteinEmbedder(
     @contextmanager
     def _rollback(self):
         """Undo the bookkeeping of input if a fit fails."""
-        before = {name: vars(self)[name] for name in OF_INPUT if name in vars(self)}
+        before = {
+            name: self.__dict__[name] for name in OF_INPUT if name in self.__dict__
+        }
         try:
             yield
         except BaseException:
             for name in OF_INPUT:
-                vars(self).pop(name, None)
-            vars(self).update(before)
+                self.__dict__.pop(name, None)
+            self.__dict__.update(before)
             raise
 
     def _in_data_unit(self, values, power=1):

@@ -218,7 +218,7 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
             even = _even_affinity(
                 self._own("nodes_"), self.grid_shape_, self._n_neighbors
             )
-        vars(self).update(_walk(even, self.n_scales_))
+        self.__dict__.update(_walk(even, self.n_scales_))
 
     @property
     def _of_points(self):
@@ -234,7 +234,7 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
 
     def __setstate__(self, state):
         super().__setstate__(state)
-        if "operator_" in vars(self):
+        if "operator_" in self.__dict__:
             self._steps = dyadic_steps(self.operator_, self.n_scales_)
 
     def _embed(self, measures):

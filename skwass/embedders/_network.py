@@ -21,6 +21,8 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
     measures is its own: `fit_to`, `embed`, `row_slopes`.
     """
 
+    loss_curve_: list[float]
+    validation_scores_: list[float]
     _saved = (
         *OF_INPUT,
         "n_iter_",

@@ -55,7 +55,10 @@ def labels_are_w2(ground_truth, measures, given):
     They are to be by the ground truth; and where they are given, as pairs and W, none
     may be below the distance of means.
     """
-    return is_w2(ground_truth) and (given is None or exceed_means(*given, measures))
+    if given is None or not is_w2(ground_truth):
+        return is_w2(ground_truth)
+    pairs, w = given
+    return exceed_means(pairs, w, measures)
 
 
 def suit_slices(dim, are_w2):

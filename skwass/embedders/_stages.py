@@ -22,7 +22,8 @@ def fresh_batches(labelled, labeller, scale, n_pairs, block_size, device):
     n_steps = -(-n_pairs * 2 // (n_each * (n_each - 1)))
 
     def label(numbers, pairs):
-        return in_units(*labeller.label(numbers.numpy(), pairs.numpy()), scale)
+        w, slopes = labeller.label(numbers.numpy(), pairs.numpy())
+        return in_units(w, slopes, scale)
 
     members = torch.from_numpy(labelled.members)
     return FreshPairs(members, label, block_size, n_steps, device)

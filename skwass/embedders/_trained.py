@@ -191,10 +191,10 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
         stages, n_mapped = [], 0
         options = self._options(self._deadline(start))
         if self.n_maps and not goes_on:
-            *maps, n_mapped = learn_maps(
+            numbers, Z, n_mapped = learn_maps(
                 self._labeller(), self.n_maps, measures, labelled, training_seed
             )
-            batches = map_batches(*maps, float(module.scale), device)
+            batches = map_batches(numbers, Z, float(module.scale), device)
             stages.append((batches, map_options(options)))
             options = tuning_options(options)
         batches, in_batch = self._batches(module, measures, plan, labelled, device)
@@ -297,7 +297,8 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
         mode = self._labels_mode()
         how = {"mode": mode, "block_size": getattr(self, "block_size", None)}
         if given is not None:
-            return split_given(len(measures), *given, rng, fraction=fraction, **how)
+            pairs, w = given
+            return split_given(len(measures), pairs, w, rng, fraction=fraction, **how)
         if self.n_pairs == "auto":
             refuse_rounds(mode, self.early_stopping)
         labeller = self._labeller()

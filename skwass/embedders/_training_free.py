@@ -32,10 +32,15 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
         "n_jobs": [Integral, None],
         "random_state": ["random_state"],
     }
-    _saved = (*OF_INPUT, "_n_features_out")
-    # Fitted attributes that are multiplied with the points, and to which power. Outside
-    # they are in the unit of the data.
-    _of_points = {}
+    _saved: tuple[str, ...] = (*OF_INPUT, "_n_features_out")
+
+    @property
+    def _of_points(self):
+        """Fitted attributes that are multiplied with the points, and their powers.
+
+        Outside they are in the unit of the data.
+        """
+        return {}
 
     @abstractmethod
     def _fit(self, measures, pairs, distances, rng):
@@ -76,7 +81,7 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
                 warn_of_other_labels(self.ground_truth, measures, pairs, distances)
         # Last, so that a fit that fails changes nothing.
         self._remember(X, read)
-        vars(self).update(fitted)
+        self.__dict__.update(fitted)
         for name, power in self._of_points.items():
             setattr(self, name, self._in_data_unit(fitted[name], power))
         return self
@@ -86,7 +91,7 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
         return np.ldexp(getattr(self, name), -self._of_points.get(name, 0) * self._unit)
 
     def __sklearn_is_fitted__(self):
-        return "_n_features_out" in vars(self)
+        return "_n_features_out" in self.__dict__
 
 
 class ScaledEmbedder(TrainingFreeEmbedder):

@@ -185,7 +185,8 @@ def _named(embedders):
         named = {str(name): one for name, one in embedders.items()}
     else:
         names = [type(one).__name__ for one in embedders]
-        counts, seen, named = Counter(names), Counter(), {}
+        counts, named = Counter(names), {}
+        seen: Counter[str] = Counter()
         for name, one in zip(names, embedders, strict=True):
             seen[name] += 1
             named[f"{name} {seen[name]}" if counts[name] > 1 else name] = one
