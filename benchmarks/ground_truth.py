@@ -1,4 +1,4 @@
-"""Exact distances a second, ours beside plain loops over POT, in one table.
+"""Exact distances per second, ours beside plain loops over POT, in one table.
 
     python benchmarks/ground_truth.py --data DIR
 

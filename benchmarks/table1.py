@@ -34,7 +34,7 @@ from skwass.ot import pairwise_wasserstein, sample_pairs
 N_LABELS, N_FEW_TRAIN, N_FEW_TEST, N_ASKED = 20_000, 10_000, 2_000, 500
 DATASETS = ("mnist", "fashion", "modelnet", "cells")
 # Correlation and accuracy in table 1 of the paper; for shapes on ModelNet40, which has
-# 2,048 points a shape and 40 classes.
+# 2,048 points per shape and 40 classes.
 PUBLISHED = {
     "mnist": {
         "wormhole": (0.98, 0.98),

@@ -37,6 +37,11 @@ def barycenter(embedder, X, *, weights=None):
     AttributeError
         If the embedder has no decoder; the message says how to get one.
 
+    See Also
+    --------
+    geodesic : Points between two measures.
+    skwass.inspection.BarycenterDisplay : Barycenters, drawn.
+
     Notes
     -----
     Costs one transform and one decoding, where exact barycenters cost hundreds of
@@ -108,6 +113,11 @@ def geodesic(embedder, X, *, times=7):
         If there are not two measures.
     AttributeError
         If the embedder has no decoder; the message says how to get one.
+
+    See Also
+    --------
+    barycenter : The mean of many measures.
+    skwass.inspection.GeodesicDisplay : Geodesics, drawn.
 
     Examples
     --------

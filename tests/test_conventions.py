@@ -41,6 +41,18 @@ STRANGERS = {
     "labels": {"torch"},
     "manifold": {"torch"},
 }
+# The order of numpydoc.
+SECTIONS = [
+    "Parameters",
+    "Attributes",
+    "Returns",
+    "Raises",
+    "Warns",
+    "See Also",
+    "Notes",
+    "References",
+    "Examples",
+]
 # What packages are called by those who write about them.
 PACKAGES = {"scikit-learn": "sklearn", "POT": "ot", "torch": "torch"}
 
@@ -199,6 +211,32 @@ def test_docstrings_state_the_defaults_of_the_signature(name):
         else:
             assert stated is not None, f"{parameter.name} states no default"
             assert ast.literal_eval(stated) == parameter.default, parameter.name
+
+
+def _api():
+    """Modules by the names that the API page lists."""
+    found, module = {}, None
+    for line in (ROOT.parent / "doc" / "api.rst").read_text().splitlines():
+        if line.startswith(".. currentmodule:: "):
+            module = line.split(":: ")[1]
+        elif re.fullmatch(r"   \w+", line):
+            found[line.strip()] = module
+    return found
+
+
+@pytest.mark.parametrize("name", _api())
+def test_docstrings_see_also_what_there_is(name):
+    modules = _api()
+    docstring = inspect.getdoc(getattr(import_module(modules[name]), name))
+    sections = re.findall(r"^(\w[\w ]*)\n-{3,}$", docstring, re.M)
+    assert "See Also" in sections
+    assert sections == [section for section in SECTIONS if section in sections]
+    listed = docstring.split("See Also\n--------\n")[1].split("\n\n")[0]
+    for line in listed.splitlines():
+        *home, other = line.split(" : ")[0].split(".")
+        assert other in modules
+        # Sphinx looks for short names in the module of the docstring alone.
+        assert modules[other] == (".".join(home) or modules[name])
 
 
 def _documented_defaults(docstring):

@@ -43,6 +43,10 @@ def fetch_mnist(*, subset="train", data_home=None, return_X_y=False):
     ------
     OSError
         If the files are not there and OpenML does not answer.
+
+    See Also
+    --------
+    fetch_fashion_mnist : Clothes in the same format.
     """
     return _fetch("mnist", "mnist_784", subset, data_home, return_X_y)
 
@@ -72,6 +76,10 @@ def fetch_fashion_mnist(*, subset="train", data_home=None, return_X_y=False):
     ------
     OSError
         If the files are not there and OpenML does not answer.
+
+    See Also
+    --------
+    fetch_mnist : Digits in the same format.
     """
     return _fetch("fashion", "Fashion-MNIST", subset, data_home, return_X_y)
 

@@ -35,7 +35,7 @@ def make_gaussian_clouds(n_clouds=50, n_points=100, dim=2, *, random_state=None)
     n_clouds : int, default=50
         Number of clouds.
     n_points : int, default=100
-        Points a cloud, at least 2.
+        Points per cloud, at least 2.
     dim : int, default=2
         Dimension of the space.
     random_state : int, RandomState instance or None, default=None
@@ -47,6 +47,10 @@ def make_gaussian_clouds(n_clouds=50, n_points=100, dim=2, *, random_state=None)
         Points of each cloud, in random order; weights are uniform.
     W : ndarray of shape (n_clouds, n_clouds)
         Exact W2, not squared.
+
+    See Also
+    --------
+    make_translated : Histograms whose distances are known.
 
     Examples
     --------
@@ -103,6 +107,10 @@ def make_translated(n_samples=100, *, grid_shape=(16, 16), random_state=None):
     ------
     ValueError
         If a side of the grid is shorter than 4.
+
+    See Also
+    --------
+    make_gaussian_clouds : Clouds whose distances are known.
 
     Examples
     --------

@@ -82,6 +82,11 @@ class WassersteinEmbedder(
     A subclass implements `fit` and `_embed`, and has the parameters `grid_shape`,
     `support`, `ground_truth`, `n_score_pairs`, `memory`, `n_jobs` and `random_state`.
     What follows from an embedding is here.
+
+    See Also
+    --------
+    skwass.WormholeEmbedder : Point clouds and histograms, by a trained network.
+    skwass.LinearOTEmbedder : The one to try first; nothing is trained.
     """
 
     # The power of two that coordinates are divided by, at the door.

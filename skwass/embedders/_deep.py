@@ -162,6 +162,12 @@ class DeepWassersteinEmbedder(HistogramEmbedder):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the bins, if `X` has any.
 
+    See Also
+    --------
+    skwass.KuratowskiEmbedder : Histograms, by distances of many feature maps.
+    skwass.WormholeEmbedder : Point clouds.
+    skwass.LinearOTEmbedder : Nothing is trained.
+
     Notes
     -----
     The distance is a metric on embeddings, hence symmetric and triangular, but

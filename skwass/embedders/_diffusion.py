@@ -102,6 +102,11 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the bins, if `X` has any.
 
+    See Also
+    --------
+    skwass.LinearOTEmbedder : W2, and more accurate where that is wanted.
+    skwass.SlicedWassersteinEmbedder : No graph of the points is needed.
+
     Notes
     -----
     The distance is L1: that of `pairwise_distances`, and of `metric="manhattan"` on

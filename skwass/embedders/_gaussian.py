@@ -68,6 +68,11 @@ class GaussianEmbedder(TrainingFreeEmbedder):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the bins, if `X` has any.
 
+    See Also
+    --------
+    skwass.ot.bounds.gaussian_bound : The same distance, of pairs.
+    skwass.SlicedWassersteinEmbedder : Sees more than two moments.
+
     Notes
     -----
     Embeddings have r (r + 1) / 2 columns for the covariance, r <= d its rank, and d for

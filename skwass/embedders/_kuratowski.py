@@ -185,6 +185,11 @@ class KuratowskiEmbedder(HistogramEmbedder):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the bins, if `X` has any.
 
+    See Also
+    --------
+    skwass.DeepWassersteinEmbedder : Euclidean distance of one vector.
+    skwass.inspection.WeightProfileDisplay : The weights of feature maps, drawn.
+
     Notes
     -----
     Rows of `transform` hold the maps one after the other, scaled: by q_k lambda_k with

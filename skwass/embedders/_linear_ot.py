@@ -102,6 +102,11 @@ class LinearOTEmbedder(ScaledEmbedder):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the bins, if `X` has any.
 
+    See Also
+    --------
+    skwass.SlicedWassersteinEmbedder : No solves at all, and less accurate.
+    skwass.WormholeEmbedder : A trained network, much faster in transform.
+
     Notes
     -----
     `X` is a matrix of histograms, or a collection of clouds as for

@@ -74,6 +74,11 @@ class SlicedWassersteinEmbedder(ScaledEmbedder):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the bins, if `X` has any.
 
+    See Also
+    --------
+    skwass.LinearOTEmbedder : More accurate, one exact solve per measure.
+    skwass.GaussianEmbedder : Means and covariances alone.
+
     Notes
     -----
     Embeddings have `n_directions * n_quantiles` columns of the centred measure, and

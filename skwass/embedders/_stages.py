@@ -1,5 +1,6 @@
 """What a network is trained on: maps first, if there are any, then pairs."""
 
+import warnings
 from dataclasses import replace
 
 import numpy as np
@@ -39,9 +40,23 @@ def pair_batches(labelled, scale, batch_size, device):
     if groups is not None:
         groups = torch.from_numpy(groups[rows])
     if batch_size == "auto":
-        # Labels carry no noise: a few hundred steps an epoch do for any number.
+        # Labels carry no noise: a few hundred steps per epoch do for any number.
         batch_size = int(np.clip(len(pairs) // 400, 128, 1024))
     return PairBatches(pairs, w, batch_size, device, groups, slopes)
+
+
+def label_scale(labelled):
+    """Return the root of the mean square of labels, in units of which to train."""
+    scale = float(np.sqrt(np.mean(labelled.w[labelled.train] ** 2)))
+    if scale == 0:
+        warnings.warn(
+            "Got labels that are all 0, expected some W > 0: all measures trained on "
+            "are equal, and distances to others will mean nothing. Fit on measures "
+            "that differ.",
+            UserWarning,
+            stacklevel=6,
+        )
+    return scale or 1.0
 
 
 def ends_and_labels(labelled, rows, scale, device):

@@ -1,7 +1,6 @@
 """What embedders have in common that train a network on labelled pairs."""
 
 import copy
-import warnings
 from abc import abstractmethod
 from dataclasses import replace
 from functools import partial
@@ -40,6 +39,7 @@ from ._rounds import train_in_rounds
 from ._stages import (
     ends_and_labels,
     fresh_batches,
+    label_scale,
     map_batches,
     map_options,
     pair_batches,
@@ -369,16 +369,7 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
         if plan.goes_on:
             return copy.deepcopy(self.module_)
         module = self._make_module(measures, plan, generator)
-        scale = float(np.sqrt(np.mean(labelled.w[labelled.train] ** 2)))
-        if scale == 0:
-            warnings.warn(
-                "Got labels that are all 0, expected some W > 0: all measures trained "
-                "on are equal, and distances to others will mean nothing. Fit on "
-                "measures that differ.",
-                UserWarning,
-                stacklevel=5,
-            )
-        module.scale.fill_(scale or 1.0)
+        module.scale.fill_(label_scale(labelled))
         return module.eval()
 
     def _objective(self, module, measures, plan, labelled, device, generator):

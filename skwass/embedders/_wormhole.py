@@ -179,6 +179,11 @@ class WormholeEmbedder(CloudEmbedder):
     feature_names_in_ : ndarray of shape (`n_features_in_`,)
         Names of the bins, if any.
 
+    See Also
+    --------
+    skwass.DeepWassersteinEmbedder : Histograms on a common support.
+    skwass.LinearOTEmbedder : Nothing is trained.
+
     Notes
     -----
     `X` is a list of arrays of shape (n_i, d) or of `(points, weights)` tuples, or an

@@ -13,7 +13,7 @@ from sklearn.exceptions import ConvergenceWarning
 # How strongly the form is held to the one to start from, in mean curvatures.
 _RIDGE = 0.1
 _MAX_ITER, _TOL = 500, 1e-6
-# Labels a number to fit, and measures a component: with fewer it fits their noise.
+# Labels per number to fit, and measures per component: with fewer it fits their noise.
 _LABELS_A_NUMBER, _MEASURES_A_COMPONENT = 8, 10
 _MAX_COMPONENTS = 64
 # Components and gaps below this share of the largest are rounding, and their squares.

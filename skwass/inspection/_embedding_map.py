@@ -26,6 +26,10 @@ class EmbeddingDisplay:
     ax_ : matplotlib Axes
         Its axes.
 
+    See Also
+    --------
+    EmbeddingReportDisplay : Which distances are right, and by how much.
+
     Examples
     --------
     >>> from skwass import WassersteinMDS

@@ -88,7 +88,7 @@ class EmbeddingReportDisplay:
         left.set(
             xscale="log",
             yscale="log",
-            xlabel="measures a second, transform",
+            xlabel="measures per second, transform",
             ylabel="relative error of W",
         )
         places = np.arange(len(names), 0, -1)

@@ -33,6 +33,10 @@ class StressBounds:
         can be smaller than the optimum.
     published_column : float
         `sum_ij (g_i + g_j)^2 / 4`, which the published table shows in its place.
+
+    See Also
+    --------
+    stress_bounds : Makes it.
     """
 
     lower: float

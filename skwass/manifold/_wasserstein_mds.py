@@ -126,7 +126,7 @@ class WassersteinMDS(
 
     See Also
     --------
-    nearest_edm : The optimum as a function of squared distances.
+    skwass.manifold.nearest_edm : The optimum as a function of squared distances.
     skwass.metrics.stress_certificate : How far an embedder is from the optimum.
 
     Notes

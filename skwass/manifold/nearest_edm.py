@@ -74,6 +74,10 @@ class NearestEDM:
         Whether the gap came down to `tol` times the stress, or to rounding.
     bounds : StressBounds
         What was known before the first step.
+
+    See Also
+    --------
+    nearest_edm : Makes it.
     """
 
     embedding: np.ndarray

@@ -21,6 +21,11 @@ class Histograms:
         Positions of the bins.
     grid_shape : tuple of int, default=None
         The grid that `support` enumerates in C order, if it is one.
+
+    See Also
+    --------
+    as_measures : Makes it, and checks what it is made of.
+    PointClouds : Measures with points of their own.
     """
 
     masses: np.ndarray
@@ -84,6 +89,11 @@ class PointClouds:
         Support points; the user's arrays, not copies, where no point was dropped.
     masses : list of ndarray of shape (n_i,), float64
         Positive weights that sum to 1.
+
+    See Also
+    --------
+    as_measures : Makes it, and checks what it is made of.
+    Histograms : Measures on one support.
     """
 
     points: list

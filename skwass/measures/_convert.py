@@ -44,6 +44,11 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
         For what is no collection of real numbers: clouds of strings, sparse matrices,
         one `(points, weights)` tuple in place of a list of them.
 
+    See Also
+    --------
+    clouds_from_groups : Clouds from one long table.
+    thin_clouds : Fewer points per cloud.
+
     Examples
     --------
     >>> from skwass.measures import as_measures
@@ -106,6 +111,11 @@ def clouds_from_groups(X, groups, weights=None):
     ValueError
         If lengths differ, a row has no group, or a group no mass. The message names the
         row or the group.
+
+    See Also
+    --------
+    thin_clouds : Fewer points per cloud.
+    as_measures : All other layouts.
 
     Examples
     --------

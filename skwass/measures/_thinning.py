@@ -34,6 +34,10 @@ def thin_clouds(X, n_points):
     clouds : PointClouds
         Weighted clouds of `n_points` points or fewer.
 
+    See Also
+    --------
+    clouds_from_groups : Clouds from one long table.
+
     Notes
     -----
     Time is `O(n * n_points)` a cloud. Drawing points at random is faster and far

@@ -58,6 +58,10 @@ class EmbeddingReport:
         d / W of each pair of different measures.
     n_measures : int
         Measures, all pairs of which were looked at.
+
+    See Also
+    --------
+    embedding_report : Makes it.
     """
 
     names: list
@@ -121,6 +125,11 @@ def embedding_report(
         If an embedder is not fitted and there is no `X_train`, `distances` are not
         those of `X`, embedders are about different distances and none are given, or all
         measures are equal.
+
+    See Also
+    --------
+    skwass.inspection.EmbeddingReportDisplay : The report, drawn.
+    stress_certificate : How far an embedding is from the best there is.
 
     Notes
     -----

@@ -34,6 +34,10 @@ class StressCertificate:
         Number of measures.
     eigenvalues : ndarray of shape (n_measures - 1,)
         Of `-J W^2 J`, the largest first.
+
+    See Also
+    --------
+    stress_certificate : Makes it.
     """
 
     stress: float
@@ -119,6 +123,11 @@ def stress_certificate(
     ValueError
         If neither measures nor true distances are given, sizes differ, or a matrix is
         none of distances.
+
+    See Also
+    --------
+    skwass.inspection.StressBoundsDisplay : The certificate, drawn.
+    skwass.manifold.nearest_edm : The optimum itself.
 
     Notes
     -----

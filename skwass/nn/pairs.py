@@ -44,7 +44,7 @@ class PairBatches:
     w : Tensor [P]
         Labels: distances, not squared.
     batch_size : int
-        Pairs a batch.
+        Pairs per batch.
     device : torch.device
         Where batches are put; the shuffle is on the CPU, the same for all devices.
     groups : Tensor [P] of int64 or None
@@ -133,7 +133,7 @@ class FreshPairs:
         `numbers` [block_size], in units of the loss, a Tensor [P], and their slopes, a
         Tensor [P, 2, r] or None.
     block_size : int
-        Measures a step, at least two.
+        Measures per step, at least two.
     n_steps : int
         Steps per epoch.
     device : torch.device

@@ -15,6 +15,11 @@ class GroundTruth(BaseEstimator, ABC):
     A subclass implements `_label`, and `_prepare` where something depends on whole
     collections. Parameters are those of scikit-learn: a grid search sets them as
     `ground_truth__p`.
+
+    See Also
+    --------
+    ExactWasserstein : The default of most embedders.
+    pairwise_wasserstein : Distances of pairs by any ground truth.
     """
 
     def label(self, mu, nu, pairs, *, gradients=False):

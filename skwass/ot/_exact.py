@@ -43,6 +43,11 @@ class ExactWasserstein(GroundTruth):
     max_iter : int, default=1_000_000
         Pivots of the network simplex. Clouds of thousands of points need more.
 
+    See Also
+    --------
+    SinkhornDivergence : Smoothed, in batches, on a GPU if there is one.
+    pairwise_wasserstein : Distances of pairs as one array.
+
     Notes
     -----
     A pair of n and m points takes `O(n m)` memory, and in practice time a little more

@@ -97,6 +97,11 @@ class GromovWasserstein(GroundTruth):
         furniture, drawn twice, values from the product correlated at 0.95, the best of
         both at 0.994.
 
+    See Also
+    --------
+    EntropicGromovWasserstein : Smoothed.
+    ExactWasserstein : For measures in one space.
+
     Notes
     -----
     A step for n and m points takes `O(n m (n + m))` time, and `O(n^2 + m^2)` memory.
@@ -209,6 +214,10 @@ class EntropicGromovWasserstein(GroundTruth):
         units of `scale^2`, is about its square.
     device : str, default="cpu"
         Where torch computes: `"cpu"` or `"cuda"`.
+
+    See Also
+    --------
+    GromovWasserstein : Without entropy.
 
     Notes
     -----

@@ -22,6 +22,10 @@ class PairLabels:
         each pair. Histograms: potentials on all bins, shape (n_pairs, n_bins), each row
         up to a constant. Clouds: one array of shape (n_i, d) a pair, the derivative in
         the points.
+
+    See Also
+    --------
+    GroundTruth : Makes them.
     """
 
     w: np.ndarray

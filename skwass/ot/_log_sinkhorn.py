@@ -310,6 +310,10 @@ def sinkhorn_divergence(
         (envelope theorem): first derivatives only.
     converged : Tensor of bool of shape (B,)
 
+    See Also
+    --------
+    SinkhornDivergence : The same as a ground truth.
+
     References
     ----------
     .. [1] Feydy et al. (2019). Interpolating between optimal transport and MMD using

@@ -225,6 +225,6 @@ class _Progress:
             rate = (self.n_done - self.n_before) / max(now - self.start, 1e-9)
             print(
                 f"[pairwise_wasserstein] {self.n_done:,} of {self.n_pairs:,} pairs, "
-                f"{rate:,.0f} a second",
+                f"{rate:,.0f} per second",
                 flush=True,
             )

@@ -22,6 +22,10 @@ def sample_pairs(n_measures, n_pairs, random_state=None):
     pairs : ndarray of int of shape (min(n_pairs, n_measures (n_measures - 1) / 2), 2)
         Rows `(i, j)` with `i < j`. A random set; its order is not.
 
+    See Also
+    --------
+    pairwise_wasserstein : Their distances.
+
     Examples
     --------
     >>> from skwass.ot import sample_pairs

@@ -244,6 +244,11 @@ class SinkhornDivergence(_Entropic):
     device : str, default="cpu"
         Where torch computes: `"cpu"` or `"cuda"`.
 
+    See Also
+    --------
+    ExactWasserstein : What it approximates.
+    sinkhorn_divergence : The same of tensors, with gradients.
+
     Notes
     -----
     Batches of pairs iterate together in the log domain and each is frozen when it has
@@ -293,6 +298,10 @@ class EntropicWasserstein(_Entropic):
         Error of the marginals at which a pair is done.
     device : str, default="cpu"
         Where torch computes.
+
+    See Also
+    --------
+    SinkhornDivergence : Without the bias of entropy: 0 for equal measures.
 
     References
     ----------

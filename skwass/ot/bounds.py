@@ -75,6 +75,10 @@ def centroid_bound(X, Y=None, *, pairs=None, grid_shape=None, support=None):
     ValueError
         For bad measures or pairs, or spaces of different dimension.
 
+    See Also
+    --------
+    lower_bound : The largest of all bounds.
+
     Notes
     -----
     `O(n d)` time per measure of n points, `O(d)` time per pair, `O(d)` memory per
@@ -116,6 +120,11 @@ def gaussian_bound(X, Y=None, *, pairs=None, grid_shape=None, support=None):
     ------
     ValueError
         For bad measures or pairs, or spaces of different dimension.
+
+    See Also
+    --------
+    lower_bound : The largest of all bounds.
+    skwass.GaussianEmbedder : Vectors with this distance.
 
     Notes
     -----
@@ -173,7 +182,7 @@ def projection_bound(
         may be incomplete. More never lower the bound. Below d, it sees the first axes
         alone. One is enough on a line.
     n_quantiles : int, default=32
-        Cells a projection, at least 1, which compares means. Multiples of it never
+        Cells per projection, at least 1, which compares means. Multiples of it never
         lower the bound.
     random_state : int, RandomState instance or None, default=0
         Of the random bases.
@@ -189,6 +198,11 @@ def projection_bound(
     ------
     ValueError
         For bad measures, pairs or settings, or spaces of different dimension.
+
+    See Also
+    --------
+    lower_bound : The largest of all bounds.
+    skwass.SlicedWassersteinEmbedder : Vectors of quantiles on many lines.
 
     Notes
     -----
@@ -254,6 +268,12 @@ def lower_bound(
     ------
     ValueError
         For bad measures, pairs or settings, or spaces of different dimension.
+
+    See Also
+    --------
+    centroid_bound : Distances of means alone.
+    projection_bound : Distances of projections alone.
+    skwass.ot.pairwise_wasserstein : W itself.
 
     Notes
     -----

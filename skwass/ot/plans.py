@@ -17,7 +17,7 @@ class ListedPairs:
     pairs : ndarray of int of shape (n_pairs, 2)
         Rows `(i, j)`.
     chunk_size : int
-        Pairs a chunk.
+        Pairs per chunk.
     """
 
     def __init__(self, pairs, chunk_size):
@@ -51,7 +51,7 @@ class Rectangle:
     n_left, n_right : int
         Sizes of the collections.
     chunk_size : int
-        Pairs a tile, at most.
+        Pairs per tile, at most.
     """
 
     def __init__(self, n_left, n_right, chunk_size):
@@ -90,7 +90,7 @@ class Triangle:
     n_measures : int
         Size of the collection.
     chunk_size : int
-        Pairs a tile, at most.
+        Pairs per tile, at most.
     """
 
     def __init__(self, n_measures, chunk_size):

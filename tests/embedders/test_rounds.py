@@ -106,7 +106,7 @@ def test_no_label_is_solved_twice_with_memory(plain, images, tmp_path):
 
 
 def test_time_ends_rounds(plain, images, monkeypatch, clock):
-    """Training takes a second a step; the second round is cut off."""
+    """Training takes a second per step; the second round is cut off."""
     monkeypatch.setattr(_rounds, "LEAST_GAIN", -1.0)
     clock.charge(1.0, PairObjective, "__call__")
     embedder = plain(images, max_time=50.0)
