@@ -82,7 +82,7 @@ axis.axvline(seconds_exact * 1e3 / len(pairs), color="C3", label="exact: no erro
 axis.set(
     xscale="log",
     yscale="log",
-    xlabel="milliseconds a pair, one thread",
+    xlabel="milliseconds per pair, one thread",
     ylabel="mean relative error of W2",
     title="Sinkhorn divergence against exact distance",
 )

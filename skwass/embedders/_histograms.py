@@ -17,8 +17,8 @@ class HistogramEmbedder(TrainedEmbedder):
 
     A subclass names its `_network`, the factory of a `Siamese`, says in `_settings` how
     to call it, and in `_kind_name` which parameter says what the network sees. It has
-    the parameters `grid_shape`, `support`, `widths`,
-    `exact_mean`, `reconstruction_weight` and `sparsity_weight`.
+    the parameters `grid_shape`, `support`, `widths`, `exact_mean`,
+    `reconstruction_weight` and `sparsity_weight`.
     """
 
     _parameter_constraints = {
@@ -81,7 +81,7 @@ class HistogramEmbedder(TrainedEmbedder):
             )
 
     def _data(self, module, measures, device, generator):
-        features = module.inputs.rows(measures, device)
+        features = module.rows(measures, device)
         if generator is None or module.decoder is None:
             return HistogramData(features)
         return HistogramData(

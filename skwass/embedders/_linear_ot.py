@@ -104,7 +104,7 @@ class LinearOTEmbedder(ScaledEmbedder):
 
     See Also
     --------
-    skwass.SlicedWassersteinEmbedder : No solves at all, and less accurate.
+    skwass.SlicedWassersteinEmbedder : No solves unless scaled, and less accurate.
     skwass.WormholeEmbedder : A trained network, much faster in transform.
 
     Notes

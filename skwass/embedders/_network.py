@@ -18,7 +18,8 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
     A subclass names its `_network`, the factory of the module, and has the parameter
     `device`. The module has `blocks`, the sizes of parts whose Euclidean distances add
     up; a buffer `scale`, in units of which it is trained; and what it does with
-    measures is its own: `fit_to`, `embed`, `row_slopes`.
+    measures is its own: `fit_to` before training, `rows` and `row_slopes` for it,
+    `embed` and, with a decoder, `reconstruct` afterwards.
     """
 
     loss_curve_: list[float]

@@ -54,7 +54,9 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
     """Base class of embedders that train a torch module on labelled pairs.
 
     A subclass says in `_settings` how to make its network, in `_data` what the loss
-    needs of measures, and in `_regresses_squares` whether W^2 is learned or W.
+    needs of measures, and in `_regresses_squares` whether W^2 is learned or W. What a
+    :class:`Plan` holds it decides in `_choose_kind`, `_kind_of`, `_obstacle_to_mean`
+    and `_knows_slopes`.
     """
 
     _parameter_constraints = {

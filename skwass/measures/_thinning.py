@@ -40,7 +40,7 @@ def thin_clouds(X, n_points):
 
     Notes
     -----
-    Time is `O(n * n_points)` a cloud. Drawing points at random is faster and far
+    Time is `O(n * n_points)` per cloud. Drawing points at random is faster and far
     worse: for 128 of 1,024 points on furniture, distances of two draws correlate less.
 
     Examples

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class HistogramInput(nn.Module):
-    """Base class of fixed layers that see masses: [B, n_bins] -> [B, size]."""
+    """Fixed layers that see masses: [B, n_bins] -> [B, size (+ d)]."""
 
     size: int
 
@@ -34,7 +34,7 @@ class HistogramInput(nn.Module):
 
     @torch.no_grad()
     def rows(self, measures: "Histograms", device: torch.device) -> Tensor:
-        """Return what the network sees of all measures: [N, size]."""
+        """Return what the network sees of all measures: [N, size (+ d)]."""
         masses = to_tensor(measures.masses, device)
         return torch.cat([self(part) for part in masses.split(CHUNK_ROWS)])
 

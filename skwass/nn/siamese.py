@@ -64,8 +64,15 @@ class Siamese(nn.Module):
         self.inputs.fit_to(measures, generator)
 
     def embed(self, measures: "Histograms", device: torch.device) -> Tensor:
-        """Embed measures in the units of the data: [n, k], on the CPU."""
+        """Embed measures in the units of the data: [n, k], on the CPU.
+
+        The network is on `device`, and the caller keeps no gradients.
+        """
         return by_chunks(self, measures.masses, device)
+
+    def rows(self, measures: "Histograms", device: torch.device) -> Tensor:
+        """Return what `encode_rows` sees of all measures."""
+        return self.inputs.rows(measures, device)
 
     def row_slopes(
         self, measures: "Histograms", probes: "Histograms", device: torch.device

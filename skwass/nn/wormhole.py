@@ -102,7 +102,10 @@ class Wormhole(nn.Module):
             self.decoder.fit(low - room, high + room)
 
     def embed(self, measures: Histograms | PointClouds, device: torch.device) -> Tensor:
-        """Embed measures in the units of the data: [n, k], on the CPU."""
+        """Embed measures in the units of the data: [n, k], on the CPU.
+
+        The network is on `device`, and the caller keeps no gradients.
+        """
         if isinstance(measures, Histograms) and self.takes_histograms:
             support = self.inputs.moved(measures.support, device)
             return by_chunks(

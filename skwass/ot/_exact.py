@@ -45,7 +45,7 @@ class ExactWasserstein(GroundTruth):
 
     See Also
     --------
-    SinkhornDivergence : Smoothed, in batches, on a GPU if there is one.
+    SinkhornDivergence : Smoothed, in batches, on a GPU if asked.
     pairwise_wasserstein : Distances of pairs as one array.
 
     Notes

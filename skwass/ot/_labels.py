@@ -20,8 +20,8 @@ class PairLabels:
     grad_mu, grad_nu : ndarray or list of ndarray, default=None
         Derivatives of W^p (so of W^2 for p = 2) in the first and second measure of
         each pair. Histograms: potentials on all bins, shape (n_pairs, n_bins), each row
-        up to a constant. Clouds: one array of shape (n_i, d) a pair, the derivative in
-        the points.
+        up to a constant. Clouds: one array of shape (n_i, d) per pair, the derivative
+        in the points.
 
     See Also
     --------

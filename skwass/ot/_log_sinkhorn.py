@@ -312,7 +312,7 @@ def sinkhorn_divergence(
 
     See Also
     --------
-    SinkhornDivergence : The same as a ground truth.
+    SinkhornDivergence : Its root, as a ground truth.
 
     References
     ----------

@@ -247,14 +247,14 @@ class SinkhornDivergence(_Entropic):
     See Also
     --------
     ExactWasserstein : What it approximates.
-    sinkhorn_divergence : The same of tensors, with gradients.
+    sinkhorn_divergence : Its power p, of tensors, with gradients.
 
     Notes
     -----
     Batches of pairs iterate together in the log domain and each is frozen when it has
     converged, so no answer depends on the others beyond rounding. Histograms on a grid
     with a cost that is a sum over axes (Euclidean with p = 2, cityblock with p = 1)
-    need two small matrix products an iteration. S is not a metric: the triangle
+    need two small matrix products per iteration. S is not a metric: the triangle
     inequality may fail. On 28 x 28 digits the default `reg` is 9 % off W2 in the mean,
     0.001 is 2 % off.
 

@@ -124,7 +124,7 @@ def gaussian_bound(X, Y=None, *, pairs=None, grid_shape=None, support=None):
     See Also
     --------
     lower_bound : The largest of all bounds.
-    skwass.GaussianEmbedder : Vectors with this distance.
+    skwass.GaussianEmbedder : Vectors whose distance approximates it.
 
     Notes
     -----
