@@ -33,8 +33,8 @@ N_POOL_TEST = 2_750
 class UnscaledODE(KuratowskiEmbedder):
     """ODE-KENN that starts as layers start by default: small states, slow fields."""
 
-    def _make_module(self, measures, labelled, generator):
-        module = super()._make_module(measures, labelled, generator)
+    def _make_module(self, measures, plan, generator):
+        module = super()._make_module(measures, plan, generator)
         curve = module.encoder.features
         curve.lift_scale.fill_(1.0)
         for parameter in curve.field.layers[-1].parameters():

@@ -13,6 +13,7 @@ from sklearn.base import (
 from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_array, check_is_fitted
 
+from ..labels.given import check_labels, refuse_other_unit
 from ..labels.solve import Labeller
 from ..measures import MeasureReaderMixin
 from ..measures.layout import refuse_masked
@@ -203,6 +204,15 @@ class WassersteinEmbedder(
             exponent = 0
         self._unit = exponent
         return in_unit(measures, exponent)
+
+    def _read_labels(self, measures, pairs, distances):
+        """Check labels that the user gave, if any: pairs and W in the own unit."""
+        if pairs is None and distances is None:
+            return None
+        pairs, w = check_labels(pairs, distances, len(measures))
+        w = np.ldexp(w, -self._unit)
+        refuse_other_unit(w)
+        return pairs, w
 
     def _labeller(self):
         return Labeller(self.ground_truth, self.memory, self.n_jobs)

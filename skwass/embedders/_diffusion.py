@@ -185,7 +185,7 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _fit(self, measures, pairs, distances, rng):
+    def _fit(self, measures, given, rng):
         nodes = _draw_nodes(measures, self.n_nodes, rng)
         grid_shape = getattr(measures, "grid_shape", None)
         even = _even_affinity(nodes, grid_shape, self.n_neighbors)
@@ -194,7 +194,7 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
             n_scales = n_mixing_scales(grid_gap(grid_shape))
         elif n_scales == "auto":
             n_scales = n_mixing_scales(spectral_gap(even))
-        pairs, w, n_solves = self._label(measures, pairs, distances, rng, self.n_pairs)
+        pairs, w, n_solves = self._label(measures, given, rng, self.n_pairs)
         fitted = {
             "nodes_": nodes,
             "n_scales_": n_scales,

@@ -121,7 +121,7 @@ class GaussianEmbedder(TrainingFreeEmbedder):
         self.n_jobs = n_jobs
         self.random_state = random_state
 
-    def _fit(self, measures, pairs, distances, rng):
+    def _fit(self, measures, given, rng):
         location, covariance = mean_moments(measures)
         rank = len(principal_axes(covariance)[0])
         return {

@@ -230,7 +230,7 @@ class LinearOTEmbedder(ScaledEmbedder):
     def _embed(self, measures):
         return self._maps().embed(measures, self.n_jobs)
 
-    def _fit(self, measures, pairs, distances, rng):
+    def _fit(self, measures, given, rng):
         solver = settle_solver(self.ground_truth, measures)
         *reference, n_solves = make_reference(
             self.reference, self.n_reference, measures, solver, rng, self.n_jobs
@@ -241,9 +241,7 @@ class LinearOTEmbedder(ScaledEmbedder):
         n_pairs = self.n_pairs
         if n_pairs == "auto":
             n_pairs = _N_CORRECTION_PAIRS if self.correction else _N_PAIRS
-        pairs, w, n_solved = self._label(
-            measures, pairs, distances, rng, n_pairs, members
-        )
+        pairs, w, n_solved = self._label(measures, given, rng, n_pairs, members)
         needs_maps = self.correction or self.n_components is not None
         rows = np.union1d(members, pairs) if needs_maps else np.unique(pairs)
         labeller = Labeller(solver, self.memory, self.n_jobs)

@@ -150,9 +150,9 @@ class SlicedWassersteinEmbedder(ScaledEmbedder):
             parts.append(np.hstack(columns).astype(np.float32))
         return np.concatenate(parts)
 
-    def _fit(self, measures, pairs, distances, rng):
+    def _fit(self, measures, given, rng):
         directions = draw_directions(measures.dim, self.n_projections, rng)
-        pairs, w, n_solves = self._label(measures, pairs, distances, rng, self.n_pairs)
+        pairs, w, n_solves = self._label(measures, given, rng, self.n_pairs)
         origin, scale = center_of(measures), 1.0
         # Centred cells sum to 0, so means add to the squared distance by themselves.
         mean_map = directions / np.sqrt(directions.shape[1])

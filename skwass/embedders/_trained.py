@@ -13,7 +13,7 @@ from sklearn.callback import CallbackSupportMixin
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from .. import _clock
-from ..labels.given import check_labels, refuse_other_unit, warn_of_other_labels
+from ..labels.given import warn_of_other_labels
 from ..labels.holdout import MAX_VALIDATION_PAIRS
 from ..labels.maps import learn_maps
 from ..labels.obtain import draw_labelled, split_given
@@ -263,15 +263,12 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
         return self
 
     def _check_given(self, measures, pairs, distances, compare=True):
-        """Return pairs and W in the own unit, as the user gave them, or None."""
-        if pairs is None and distances is None:
-            return None
-        pairs, w = check_labels(pairs, distances, len(measures))
-        w = np.ldexp(w, -self._unit)
-        refuse_other_unit(w)
-        if compare:
+        """Return labels that the user gave, or None, with a word if they are not W."""
+        given = self._read_labels(measures, pairs, distances)
+        if compare and given is not None:
+            pairs, w = given
             warn_of_other_labels(self.ground_truth, measures, pairs, w, self.max_time)
-        return pairs, w
+        return given
 
     def _make_plan(self, measures, given, goes_on):
         """Decide what is decided once."""

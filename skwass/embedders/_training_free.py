@@ -9,7 +9,7 @@ from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval
 
 from ..files import FileMixin
-from ..labels.given import check_labels, refuse_other_unit, warn_of_other_labels
+from ..labels.given import warn_of_other_labels
 from ..measures.layout import refuse_square
 from ..ot import sample_pairs
 from ..ot.ground_truths import GROUND_TRUTH_CONSTRAINT
@@ -43,8 +43,8 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
         return {}
 
     @abstractmethod
-    def _fit(self, measures, pairs, distances, rng):
-        """Return fitted attributes; pairs and distances are as the user gave them."""
+    def _fit(self, measures, given, rng):
+        """Return fitted attributes; `given` are checked pairs and their W, or None."""
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None):
@@ -71,14 +71,10 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
             read = refuse_one(self._read(X))
             measures = self._choose_unit(read)
             rng = fresh_random_state(self.random_state)
-            is_given = pairs is not None or distances is not None
-            if is_given:
-                pairs, w = check_labels(pairs, distances, len(measures))
-                distances = np.ldexp(w, -self._unit)
-                refuse_other_unit(distances)
-            fitted = self._fit(measures, pairs, distances, rng)
-            if is_given:
-                warn_of_other_labels(self.ground_truth, measures, pairs, distances)
+            given = self._read_labels(measures, pairs, distances)
+            fitted = self._fit(measures, given, rng)
+            if given is not None:
+                warn_of_other_labels(self.ground_truth, measures, *given)
         # Last, so that a fit that fails changes nothing.
         self._remember(X, read)
         self.__dict__.update(fitted)
@@ -136,22 +132,21 @@ class ScaledEmbedder(TrainingFreeEmbedder):
         """Whether there is anything to fit to distances."""
         return self.scale
 
-    def _label(self, measures, pairs, distances, rng, n_pairs, members=None):
-        """Return pairs of different measures, W, and how many had to be solved.
+    def _label(self, measures, given, rng, n_pairs, members=None):
+        """Return pairs of measures, W, and how many had to be solved.
 
-        Pairs given by the user, or drawn among `members`; none, if none are needed.
+        Those given by the user, or pairs drawn among `members`; none, if none are
+        needed.
         """
-        is_given = pairs is not None or distances is not None
         if not self._needs_labels():
-            if is_given:
+            if given is not None:
                 raise ValueError(
                     "Got distances with scale=False, expected none: there is nothing "
                     "to fit to them. Set scale=True."
                 )
             return np.empty((0, 2), dtype=int), np.empty(0), 0
-        if is_given:
-            pairs, w = check_labels(pairs, distances, len(measures))
-            return pairs, w, 0
+        if given is not None:
+            return *given, 0
         labeller = self._labeller()
         labeller.warn_of_idle_memory(self.random_state)
         members = np.arange(len(measures)) if members is None else members

@@ -68,18 +68,13 @@ def draw_labelled(
     pairs, held_out, groups = choose_pairs(
         len(measures), n_pairs, fraction, rng, **options
     )
-    on_chunk = reporter.begin_labels(len(pairs))
     probes, centred = None, toward == "fixed means"
     if toward is not None:
         probes = choose_probes(measures, held_out, rng, centred=centred)
-    w, slopes, n_solves = labeller.label(
-        measures,
-        pairs,
-        gradients=as_probes(probes, centred=centred),
-        deadline=deadline,
-        on_chunk=on_chunk,
+    gradients = as_probes(probes, centred=centred)
+    w, slopes, n_solves = labeller.label_reported(
+        measures, pairs, reporter, gradients=gradients, deadline=deadline
     )
-    reporter.end_labels()
     return LabelledPairs.split(
         pairs[: len(w)],
         w,

@@ -37,15 +37,10 @@ def label_more(labeller, measures, labelled, rng, *, centred, reporter, deadline
         return None
     if deadline is not None:
         deadline = (_clock.now() + deadline) / 2
-    on_chunk = reporter.begin_labels(len(fresh))
-    w, slopes, n_solves = labeller.label(
-        measures,
-        fresh,
-        gradients=as_probes(labelled.probes, centred=centred),
-        deadline=deadline,
-        on_chunk=on_chunk,
+    gradients = as_probes(labelled.probes, centred=centred)
+    w, slopes, n_solves = labeller.label_reported(
+        measures, fresh, reporter, gradients=gradients, deadline=deadline
     )
-    reporter.end_labels()
     start = len(labelled.w)
     if slopes is not None:
         slopes = np.concatenate([labelled.slopes, slopes])

@@ -59,19 +59,24 @@ class Labeller:
             How many of them were not in the memory.
         """
         settings = {"n_jobs": self.n_jobs, "deadline": deadline, "on_chunk": on_chunk}
-        ground_truth = as_ground_truth(self.ground_truth)
-        memory, code = check_memory(self.memory), None
-        if self.memory is not None:
-            # The memory itself would know functions and classes by name alone.
-            code = fingerprint(ground_truth)
+        ground_truth, code = self._identified()
         key = (measures, pairs, ground_truth, gradients, __version__, code)
-        cached = memory.cache(_solve, ignore=["ground_truth", *settings])
+        cached = check_memory(self.memory).cache(
+            _solve, ignore=["ground_truth", *settings]
+        )
         if cached.check_call_in_cache(*key, **settings):
             return *cached(*key, **settings), 0
         # A deadline may leave labels out: such an answer is not to be remembered.
         solve = cached if deadline is None else _solve
         w, slopes = solve(*key, **settings)
         return w, slopes, len(w)
+
+    def label_reported(self, measures, pairs, reporter, **options):
+        """Return what `label` does, and tell a reporter of each chunk."""
+        on_chunk = reporter.begin_labels(len(pairs))
+        labels = self.label(measures, pairs, on_chunk=on_chunk, **options)
+        reporter.end_labels()
+        return labels
 
     def recall(self, function, *values):
         """Return `function(*values, ground_truth, n_jobs)`, and if it was kept.
@@ -83,14 +88,22 @@ class Labeller:
         *values : object
             Its arguments.
         """
-        ground_truth = as_ground_truth(self.ground_truth)
-        memory, code = check_memory(self.memory), None
-        if self.memory is not None:
-            code = fingerprint(ground_truth)
+        ground_truth, code = self._identified()
         key = (function, values, ground_truth, __version__, code)
-        cached = memory.cache(_call, ignore=["ground_truth", "n_jobs"])
+        cached = check_memory(self.memory).cache(
+            _call, ignore=["ground_truth", "n_jobs"]
+        )
         is_kept = cached.check_call_in_cache(*key, n_jobs=self.n_jobs)
         return cached(*key, n_jobs=self.n_jobs), is_kept
+
+    def _identified(self):
+        """Return the ground truth, and its code for a memory, if there is one.
+
+        The memory itself would know functions and classes by name alone.
+        """
+        ground_truth = as_ground_truth(self.ground_truth)
+        code = None if self.memory is None else fingerprint(ground_truth)
+        return ground_truth, code
 
     def warn_of_idle_memory(self, random_state):
         """Warn of a memory whose labels cannot be reused."""

@@ -95,14 +95,12 @@ class _Description:
             return "set", set(thing)  # joblib hashes elements in one order
         if isinstance(thing, CodeType):
             return thing.co_code, thing.co_names, self.of(thing.co_consts)
-        if isinstance(thing, partial):
+        if isinstance(thing, partial | partialmethod):
             return "partial", self.of([thing.func, thing.args, thing.keywords])
         if isinstance(thing, MethodType):
             return "method", self.of([thing.__func__, thing.__self__])
         if isinstance(thing, staticmethod | classmethod):
             return type(thing).__name__, self.of(thing.__func__)
-        if isinstance(thing, partialmethod):
-            return "partial", self.of([thing.func, thing.args, thing.keywords])
         if isinstance(thing, cached_property):
             return "property", self.of(thing.func)
         if isinstance(thing, property):
