@@ -173,7 +173,7 @@ def main():
     if not args.no_dask:
         from dask.distributed import Client
 
-        client = Client(n_workers=2, threads_per_worker=1, dashboard_address=None)
+        client = Client(n_workers=2, threads_per_worker=1, dashboard_address=":0")
         backends.append("dask")
     digits = np.eye(4)
     for backend in backends:  # workers import torch once

@@ -37,7 +37,7 @@ def client():
             n_workers=2,
             threads_per_worker=1,
             processes=True,
-            dashboard_address=None,
+            dashboard_address=":0",  # any free port: another cluster may run here
             timeout="300s",
         ) as client,
     ):
