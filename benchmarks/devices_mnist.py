@@ -16,13 +16,13 @@ from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
 
 CASES = {
     "Deep, slices": (DeepWassersteinEmbedder, {}),
-    "Deep, mlp": (DeepWassersteinEmbedder, {"architecture": "mlp"}),
-    "Deep, paper": (DeepWassersteinEmbedder, {"architecture": "paper"}),
+    "Deep, dense": (DeepWassersteinEmbedder, {"architecture": "dense"}),
+    "Deep, paper": (DeepWassersteinEmbedder, {"architecture": "courty2018"}),
     "Kuratowski, ode": (KuratowskiEmbedder, {}),
     "Wormhole, slices": (WormholeEmbedder, {}),
     "Wormhole, batches of 8,192": (WormholeEmbedder, {"batch_size": 8_192}),
 }
-COMMON = {"grid_shape": (28, 28), "reconstruction_weight": 0, "random_state": 0}
+COMMON = {"grid_shape": (28, 28), "decoder": None, "random_state": 0}
 
 
 def main():

@@ -1,6 +1,6 @@
 """DWE on MNIST: labels, fit, accuracy and speed in one table.
 
-    python benchmarks/dwe_mnist.py --data DIR --labels 200000 --architecture mlp
+    python benchmarks/dwe_mnist.py --data DIR --labels 200000 --architecture dense
 
 `DIR` holds `mnist_train.npz` and `mnist_test.npz` (`X`, `y`) and, if there are any,
 `mnist_train_pairs.npz` and `mnist_test_pairs.npz` (`i`, `j`, `w2_sq`: exact squared W2
@@ -65,7 +65,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder of the npz files")
     parser.add_argument("--labels", type=int, default=200_000)
-    parser.add_argument("--architecture", default="mlp")
+    parser.add_argument("--architecture", default="dense")
     parser.add_argument("--max-iter", type=int, default=None)
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--device", default="cpu")

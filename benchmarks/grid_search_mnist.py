@@ -45,7 +45,7 @@ def main():
         )
         pipeline = Pipeline([("embed", embedder), ("knn", KNeighborsClassifier(5))])
         grid = {
-            "embed__architecture": ["mlp", "conv"],
+            "embed__architecture": ["dense", "convolutional"],
             "embed__n_components": [10, 50],
         }
         start = time.perf_counter()

@@ -22,6 +22,7 @@ from dwe_mnist import GRID, N_TEST_PAIRS, labelled_pairs, timed
 from sklearn.base import clone
 
 from skwass import KuratowskiEmbedder
+from skwass.architectures import ODEKENN, Convolutional, DeepKENN, Slices
 from skwass.datasets import fetch_mnist
 from skwass.nn.ode import SPEED
 from skwass.nn.readouts import paired_distances
@@ -33,36 +34,35 @@ N_POOL_TEST = 2_750
 class UnscaledODE(KuratowskiEmbedder):
     """ODE-KENN that starts as layers start by default: small states, slow fields."""
 
-    def _make_module(self, measures, plan, generator):
-        module = super()._make_module(measures, plan, generator)
+    def _module(self, measures, plan, labelled, generator):
+        module = super()._module(measures, plan, labelled, generator)
         curve = module.encoder.features
         curve.lift_scale.fill_(1.0)
         for parameter in curve.field.layers[-1].parameters():
             parameter.data /= SPEED
-        inputs = module.inputs(torch.from_numpy(measures.masses).float())
+        rows, _ = module.split(module.inputs.rows(measures, torch.device("cpu")))
         with torch.no_grad():
-            module.encoder.weights.calibrate(curve(inputs))
+            module.encoder.weights.calibrate(curve(rows))
         return module
 
 
-# Name in the table, class, and what differs from the default.
+LAST, DEEP, ODE = DeepKENN(layers="last"), DeepKENN(), ODEKENN()
+OF_CONVOLUTIONS = Convolutional(channels=(16, 32), widths=(128,))
+LIFTED = Convolutional(channels=(16, 32), widths=())
+# Name in the table, class, architecture.
 ROWS = [
-    ("last_layer, conv", KuratowskiEmbedder, "last_layer", {"backbone": "conv"}),
-    ("cnn, conv", KuratowskiEmbedder, "cnn", {"backbone": "conv"}),
-    ("ode, conv", KuratowskiEmbedder, "ode", {"backbone": "conv"}),
-    ("last_layer, mlp", KuratowskiEmbedder, "last_layer", {}),
-    ("cnn, mlp", KuratowskiEmbedder, "cnn", {}),
-    ("ode, mlp", KuratowskiEmbedder, "ode", {}),
-    ("ode C1, conv", KuratowskiEmbedder, "ode", {"backbone": "conv", "velocity": True}),
-    ("ode C1, mlp", KuratowskiEmbedder, "ode", {"velocity": True}),
-    ("ode, mlp, unscaled", UnscaledODE, "ode", {}),
-    (
-        "linear map",
-        KuratowskiEmbedder,
-        "last_layer",
-        {"n_parameters": None, "widths": (), "n_components": 64},
-    ),
+    ("last layer, conv", KuratowskiEmbedder, DeepKENN(OF_CONVOLUTIONS, layers="last")),
+    ("deep, conv", KuratowskiEmbedder, DeepKENN(OF_CONVOLUTIONS)),
+    ("ode, conv", KuratowskiEmbedder, ODEKENN(LIFTED, widths=(128,))),
+    ("last layer, dense", KuratowskiEmbedder, LAST),
+    ("deep, dense", KuratowskiEmbedder, DEEP),
+    ("ode, dense", KuratowskiEmbedder, ODE),
+    ("ode C1, conv", KuratowskiEmbedder, ODEKENN(LIFTED, widths=(128,), velocity=True)),
+    ("ode C1, dense", KuratowskiEmbedder, ODEKENN(velocity=True)),
+    ("ode, dense, unscaled", UnscaledODE, ODE),
+    ("linear map", KuratowskiEmbedder, DeepKENN(Slices(()), layers="last")),
 ]
+ARCHITECTURES = {"last": LAST, "deep": DEEP, "ode": ODE}
 
 
 def predict(embedder, X, pairs):
@@ -101,21 +101,23 @@ def pool_table(args, X, unseen):
     print(f"aggregation {args.aggregation}, {args.seeds} seeds, mean (deviation)")
     names = ("train", "test", "gap", "unseen", "corr", "weights", "s")
     print(f"{'':20}" + "".join(f"{name:>16}" for name in names))
-    for title, embedder, architecture, parameters in ROWS:
+    for title, embedder, architecture in ROWS:
         if args.rows not in title:
             continue
+        is_linear = title == "linear map"
+        architecture = clone(architecture).set_params(
+            aggregation=args.aggregation,
+            n_parameters=None if is_linear else args.n_parameters,
+        )
         settings = {
             "architecture": architecture,
-            "aggregation": args.aggregation,
-            "n_parameters": args.n_parameters,
-            "n_components": 48,
+            "n_components": 64 if is_linear else 48,
             "grid_shape": GRID,
             "batch_size": 1024,
             "max_iter": args.max_iter or 100,
             "learning_rate": 2e-3,
             "weight_decay": 0.0,
             "early_stopping": False,
-            **parameters,
         }
         unfitted = embedder(**settings)
         runs = np.array(
@@ -137,10 +139,10 @@ def scale_table(args, X, unseen):
     names = ("weights", "fit, s", "MSE W", "MSE W2^2", "corr W", "corr W2^2", "rows/s")
     print(f"{len(pairs):,} labelled pairs, {len(test_W):,} test pairs")
     print(f"{'':20}" + "".join(f"{name:>12}" for name in names))
-    for architecture in args.architectures.split(","):
+    for name in args.architectures.split(","):
+        architecture = clone(ARCHITECTURES[name])
         embedder = KuratowskiEmbedder(
-            architecture=architecture,
-            aggregation=args.aggregation,
+            architecture=architecture.set_params(aggregation=args.aggregation),
             grid_shape=GRID,
             random_state=0,
         )
@@ -158,7 +160,7 @@ def scale_table(args, X, unseen):
             f"{np.corrcoef(predicted**2, test_W**2)[0, 1]:.5f}",
             f"{len(X_test) / transform_time:,.0f}",
         ]
-        print(f"{architecture:20}" + "".join(f"{c:>12}" for c in cells), flush=True)
+        print(f"{name:20}" + "".join(f"{c:>12}" for c in cells), flush=True)
 
 
 def main():
@@ -166,7 +168,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--data", required=True, help="folder of the npz files")
     parser.add_argument("--labels", type=int, default=None)
-    parser.add_argument("--architectures", default="last_layer,cnn,ode")
+    parser.add_argument("--architectures", default="last,deep,ode")
     parser.add_argument("--aggregation", default=None)
     parser.add_argument("--rows", default="", help="part of the names of rows to run")
     parser.add_argument("--pool", type=int, default=235)

@@ -29,12 +29,13 @@ from skwass import (
     LinearOTEmbedder,
     WormholeEmbedder,
 )
+from skwass.architectures import ODEKENN
 
 # By name: the class, and what its network is without slices.
 EMBEDDERS = {
-    "deep": (DeepWassersteinEmbedder, {"architecture": "mlp"}),
-    "kuratowski": (KuratowskiEmbedder, {"backbone": "mlp"}),
-    "wormhole": (WormholeEmbedder, {"architecture": "deepsets"}),
+    "deep": (DeepWassersteinEmbedder, {"architecture": "dense"}),
+    "kuratowski": (KuratowskiEmbedder, {"architecture": ODEKENN("dense")}),
+    "wormhole": (WormholeEmbedder, {"architecture": "fourier"}),
 }
 SIGNALS = ("numbers", "slices", "slopes", "maps")
 
@@ -117,14 +118,15 @@ def main():
         "--pairs", type=int, nargs="+", default=[1_000, 5_000, 20_000, 200_000]
     )
     parser.add_argument("--maps", type=int, default=20_000)
-    parser.add_argument("--max-iter", type=int, default=20)
+    parser.add_argument("--max-iter", type=int, default=None)
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--n-jobs", type=int, default=2)
     parser.add_argument("--figure", default=None, help="file to draw to")
     args = parser.parse_args()
     train, test, _, _, options = load(args.data, args.dataset)
     args.gromov = False
     pairs, W = test_labels(args, test, options)
-    common = {**options, "random_state": 0, "n_jobs": args.n_jobs}
+    common = {**options, "random_state": args.seed, "n_jobs": args.n_jobs}
     heads = ("signal", 9), ("pairs", 9), ("solves", 10), ("fit, s", 9)
     heads += ("MSE of W2^2", 13), ("corr of W", 11), ("a second", 10)
     print(f"{'':12}" + "".join(f"{head:>{width}}" for head, width in heads))
@@ -133,7 +135,7 @@ def main():
         kind, plain = EMBEDDERS[name]
         embedder = kind(
             n_pairs=n_pairs,
-            max_iter=args.max_iter,
+            max_iter=args.max_iter or "auto",
             **parameters_of(signal, plain, args.maps),
             **common,
         )

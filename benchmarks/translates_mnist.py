@@ -49,11 +49,11 @@ def main():
     for name, parameters in (
         ("yes", {}),
         ("no, slices", {"architecture": "slices", "exact_mean": False}),
-        ("no, pixels", {"architecture": "mlp"}),
+        ("no, pixels", {"architecture": "dense"}),
     ):
         embedder = DeepWassersteinEmbedder(
             n_pairs=args.pairs,
-            reconstruction_weight=0.0,
+            decoder=None,
             random_state=0,
             n_jobs=args.n_jobs,
             **parameters,

@@ -16,6 +16,7 @@ from sklearn.datasets import load_digits
 from sklearn.metrics import r2_score
 
 from skwass import KuratowskiEmbedder
+from skwass.architectures import ODEKENN, DeepKENN
 from skwass.inspection import WeightProfileDisplay
 from skwass.ot import pairwise_wasserstein
 
@@ -27,19 +28,23 @@ i, j = np.triu_indices(len(W), k=1)
 # %%
 # ``n_parameters`` scales the hidden layers, so that all three have 20,000 weights.
 
+size = {"n_parameters": 20_000}
+architectures = {
+    "last layer": DeepKENN(layers="last", **size),
+    "DeepKENN": DeepKENN(**size),
+    "ODE-KENN": ODEKENN(n_nodes=9, **size),
+}
 embedders = {
-    architecture: KuratowskiEmbedder(
+    name: KuratowskiEmbedder(
         n_components=48,
         architecture=architecture,
-        n_parameters=20_000,
-        n_nodes=9,
         grid_shape=(8, 8),
         n_pairs=10_000,
         gradient_weight=0.0,
         n_jobs=2,
         random_state=0,
     ).fit(X_train)
-    for architecture in ("last_layer", "cnn", "ode")
+    for name, architecture in architectures.items()
 }
 print(f"{'':12}{'weights':>9}{'columns':>9}{'R2 of W':>10}{'error':>8}")
 predictions = {}
@@ -68,7 +73,7 @@ for name, embedder in embedders.items():
 # training went.
 
 fig, axes = plt.subplots(2, 3, figsize=(11, 6), layout="constrained")
-for row, name in zip(axes, ("cnn", "ode"), strict=True):
+for row, name in zip(axes, ("DeepKENN", "ODE-KENN"), strict=True):
     WeightProfileDisplay.from_estimator(embedders[name], X_test, axes=row)
     row[0].set_title(f"{name}: learned weights")
 plt.show()

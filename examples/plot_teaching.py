@@ -25,7 +25,7 @@ def fit(X, shape=(8, 8), **parameters):
     """Return an embedder without a decoder."""
     return DeepWassersteinEmbedder(
         grid_shape=shape,
-        reconstruction_weight=0.0,
+        decoder=None,
         max_iter=15,
         n_jobs=2,
         random_state=0,
@@ -43,7 +43,7 @@ def fit(X, shape=(8, 8), **parameters):
 # reference to the training images.
 
 signals = {
-    "numbers": {"architecture": "mlp", "gradient_weight": 0.0},
+    "numbers": {"architecture": "dense", "gradient_weight": 0.0},
     "slices": {"gradient_weight": 0.0},
     "slices, derivatives": {},
     "slices, maps": {"n_maps": 1_000},

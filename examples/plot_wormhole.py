@@ -16,6 +16,7 @@ from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
 from skwass import WormholeEmbedder
+from skwass.architectures import CloudDecoder
 from skwass.inspection import BarycenterDisplay, EmbeddingDisplay, GeodesicDisplay
 from skwass.ot import pairwise_wasserstein
 
@@ -29,8 +30,7 @@ X, y = load_digits(return_X_y=True)
 X_train, X_test, y_train, y_test = train_test_split(X, y, random_state=0)
 embedder = WormholeEmbedder(
     grid_shape=(8, 8),
-    reconstruction_weight=0.1,
-    n_points=40,
+    decoder=CloudDecoder(n_points=40),
     n_pairs=8_000,
     n_jobs=2,
     random_state=0,
@@ -85,7 +85,7 @@ kinds = rng.choice(["box", "ball", "ring"], size=700)
 shapes = [make_shape(kind, rng) for kind in kinds]
 train, test = shapes[:600], shapes[600:]
 embedder = WormholeEmbedder(
-    reconstruction_weight=0.1, n_points=100, n_pairs=4_000, n_jobs=2, random_state=0
+    decoder=CloudDecoder(n_points=100), n_pairs=4_000, n_jobs=2, random_state=0
 ).fit(train)
 
 # %%

@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from ._version import __version__
 
 if TYPE_CHECKING:  # what `__getattr__` finds, for type checkers and editors
-    from . import datasets, geometry, inspection, manifold, measures, metrics, ot
+    from . import (
+        architectures,
+        datasets,
+        geometry,
+        inspection,
+        labels,
+        manifold,
+        measures,
+        metrics,
+        ot,
+    )
     from .embedders import (
         DeepWassersteinEmbedder,
         DiffusionEMDEmbedder,
@@ -35,9 +45,11 @@ __all__ = [
     "WassersteinMDS",
     "WormholeEmbedder",
     "__version__",
+    "architectures",
     "datasets",
     "geometry",
     "inspection",
+    "labels",
     "manifold",
     "measures",
     "metrics",

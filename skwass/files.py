@@ -15,9 +15,9 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from sklearn.utils.validation import check_is_fitted
 
-from . import ot
+from . import architectures, labels, ot
 
-FORMAT = 4
+FORMAT = 5
 _WEIGHTS = "module"
 _SECTIONS = ("parameters", "attributes", "network")
 
@@ -53,7 +53,7 @@ class FileMixin:
         Raises
         ------
         TypeError
-            If a parameter is no number, string or ground truth of `skwass.ot`.
+            If a parameter is neither a number, a string nor an object of skwass.
 
         Notes
         -----
@@ -201,8 +201,12 @@ def read(path):
 
 
 def _to_json(name, value):
-    if type(value) in _ground_truths():
-        return {"ground_truth": type(value).__name__, "parameters": value.get_params()}
+    if type(value) in _known_classes().values():
+        parameters = {
+            part: _to_json(f"{name}.{part}", given)
+            for part, given in value.get_params(deep=False).items()
+        }
+        return {"object": type(value).__name__, "parameters": parameters}
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple):
@@ -210,19 +214,27 @@ def _to_json(name, value):
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(
-        f"Got {name}={value!r}, expected a number, a string, None or a ground truth of "
-        "skwass.ot to save. Set another one first, or use pickle."
+        f"Got {name}={value!r}, expected a number, a string, None or an object of "
+        "skwass to save. Set another one first, or use pickle."
     )
 
 
 def _from_json(value):
     if isinstance(value, dict):
-        classes = {made.__name__: made for made in _ground_truths()}
-        return classes[value["ground_truth"]](**value["parameters"])
+        parameters = value["parameters"].items()
+        return _known_classes()[value["object"]](
+            **{name: _from_json(given) for name, given in parameters}
+        )
     return tuple(_from_json(part) for part in value) if type(value) is list else value
 
 
-def _ground_truths():
-    """Return the classes of objects that a file may ask for."""
-    named = (getattr(ot, name) for name in ot.__all__)
-    return [thing for thing in named if hasattr(thing, "get_params")]
+def _known_classes():
+    """Return the classes of objects that a file may ask for, by name."""
+    named = {
+        name: getattr(room, name)
+        for room in (ot, architectures, labels)
+        for name in room.__all__
+    }
+    return {
+        name: thing for name, thing in named.items() if hasattr(thing, "get_params")
+    }

@@ -60,7 +60,7 @@ def barycenter(embedder, X, *, weights=None):
     >>> from skwass.geometry import barycenter
     >>> X, W = make_translated(60, grid_shape=(8, 8), random_state=0)
     >>> embedder = DeepWassersteinEmbedder(
-    ...     grid_shape=(8, 8), widths=(32,), n_pairs=200, random_state=0
+    ...     grid_shape=(8, 8), n_pairs=200, max_iter=20, random_state=0
     ... ).fit(X)
     >>> barycenter(embedder, X[:4]).shape
     (64,)
@@ -126,7 +126,7 @@ def geodesic(embedder, X, *, times=7):
     >>> from skwass.geometry import geodesic
     >>> X, W = make_translated(60, grid_shape=(8, 8), random_state=0)
     >>> embedder = DeepWassersteinEmbedder(
-    ...     grid_shape=(8, 8), widths=(32,), n_pairs=200, random_state=0
+    ...     grid_shape=(8, 8), n_pairs=200, max_iter=20, random_state=0
     ... ).fit(X)
     >>> geodesic(embedder, X[:2], times=[0.25, 0.5]).shape
     (2, 64)
@@ -153,8 +153,8 @@ def _decoder(embedder):
     check_is_fitted(embedder)
     if not hasattr(embedder, "inverse_transform"):
         way_out = "Use LinearOTEmbedder."
-        if hasattr(embedder, "reconstruction_weight"):
-            way_out = "Set reconstruction_weight > 0 before a new fit."
+        if hasattr(embedder, "decoder"):
+            way_out = "Set decoder='auto' before a new fit."
         raise AttributeError(
             f"Got embedder={embedder} without a decoder, expected one that has "
             f"inverse_transform. {way_out}"

@@ -8,6 +8,7 @@ from sklearn.datasets import load_digits
 from toys import LEARNING, make_small
 
 from skwass import DeepWassersteinEmbedder
+from skwass.architectures import Slices
 from skwass.nn.objectives import PairObjective
 from skwass.ot import pairwise_wasserstein
 
@@ -40,7 +41,8 @@ def small():
 @pytest.fixture(scope="session")
 def fitted(digits):
     """Return an embedder that has learned something; tests must not modify it."""
-    larger = {**LEARNING, "n_components": 50, "widths": (128,), "max_iter": 20}
+    larger = {**LEARNING, "n_components": 50, "max_iter": 20}
+    larger["architecture"] = Slices(widths=(128,))
     return make_small(DeepWassersteinEmbedder, **larger).fit(digits[0])
 
 

@@ -22,41 +22,51 @@ from skwass import (
     WassersteinMDS,
     WormholeEmbedder,
 )
+from skwass.architectures import (
+    ODEKENN,
+    CloudDecoder,
+    Fourier,
+    SetTransformer,
+    Slices,
+)
 
+SLICES, CURVE = {"architecture": Slices((16,))}, {"architecture": ODEKENN(widths=(16,))}
 SMALL = {
     "n_components": 4,
-    "widths": (16,),
     "n_pairs": 50,
     "max_iter": 2,
     "n_score_pairs": 50,
 }
 ESTIMATORS = [
-    DeepWassersteinEmbedder(**SMALL),
+    DeepWassersteinEmbedder(**SMALL, **SLICES),
     DiffusionEMDEmbedder(n_score_pairs=50),
     GaussianEmbedder(),
-    KuratowskiEmbedder(**SMALL),
+    KuratowskiEmbedder(**SMALL, **CURVE),
     LinearOTEmbedder(n_score_pairs=50),
     SlicedWassersteinEmbedder(),
     WassersteinMDS(3),
     WassersteinMDS(2, ground_truth="exact"),
-    WormholeEmbedder(**SMALL),
+    WormholeEmbedder(**SMALL, **SLICES),
 ]
 # The same with what changes the way that data take through them.
 VARIANTS = [
-    DeepWassersteinEmbedder(**SMALL, reconstruction_weight=0, early_stopping=False),
+    DeepWassersteinEmbedder(**SMALL, **SLICES, decoder=None, early_stopping=False),
     KuratowskiEmbedder(
-        **SMALL, architecture="ode", aggregation="l1", n_nodes=3, early_stopping=False
+        **SMALL,
+        architecture=ODEKENN(widths=(16,), aggregation="l1"),
+        early_stopping=False,
     ),
     LinearOTEmbedder(1, correction=True, reference="kmeans", n_score_pairs=50),
     SlicedWassersteinEmbedder(scale=True),
     WassersteinMDS(),
     WassersteinMDS(ground_truth="exact"),
     WormholeEmbedder(
-        **SMALL, architecture="transformer", width=16, early_stopping=False
+        **SMALL, architecture=SetTransformer(width=16), early_stopping=False
     ),
 ]
 # Estimators of point clouds.
-_WORMHOLE = WormholeEmbedder(**SMALL, n_frequencies=32, width=16, random_state=0)
+_WORMHOLE = WormholeEmbedder(**SMALL, **SLICES, random_state=0)
+_ATTENTION = {"widths": (16,), "n_frequencies": 32, "width": 16}
 COLLECTORS = [
     DiffusionEMDEmbedder(n_nodes=20, random_state=0),
     GaussianEmbedder(),
@@ -67,10 +77,13 @@ COLLECTORS = [
     WassersteinMDS(ground_truth="exact"),
     WassersteinMDS(3, ground_truth="exact"),
     _WORMHOLE,
-    clone(_WORMHOLE).set_params(architecture="transformer"),
-    clone(_WORMHOLE).set_params(architecture="inducing", exact_mean=False),
+    clone(_WORMHOLE).set_params(architecture=SetTransformer(**_ATTENTION)),
     clone(_WORMHOLE).set_params(
-        ground_truth="gromov", reconstruction_weight=0.1, n_points=9
+        architecture=SetTransformer(**_ATTENTION, n_inducing=8), exact_mean=False
+    ),
+    clone(_WORMHOLE).set_params(architecture=ODEKENN(Fourier(()), widths=(16,))),
+    clone(_WORMHOLE).set_params(
+        ground_truth="gromov", decoder=CloudDecoder(n_points=9, width=16)
     ),
 ]
 

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from skwass import DeepWassersteinEmbedder, WormholeEmbedder
+from skwass.architectures import CloudDecoder
 from skwass.datasets import make_gaussian_clouds, make_translated
 from skwass.geometry import barycenter, geodesic
 from skwass.ot import pairwise_wasserstein
@@ -15,7 +16,7 @@ from skwass.ot import pairwise_wasserstein
 def histograms():
     X, _ = make_translated(80, grid_shape=(8, 8), random_state=0)
     embedder = DeepWassersteinEmbedder(
-        grid_shape=(8, 8), widths=(64,), n_pairs=200, max_iter=5, random_state=0
+        grid_shape=(8, 8), n_pairs=200, max_iter=5, random_state=0
     )
     return embedder.fit(X), X
 
@@ -25,9 +26,7 @@ def clouds():
     X, _ = make_gaussian_clouds(80, n_points=20, random_state=0)
     embedder = WormholeEmbedder(
         n_components=16,
-        widths=(32,),
-        n_frequencies=32,
-        reconstruction_weight=1.0,
+        decoder=CloudDecoder(1.0),
         n_pairs=700,
         max_iter=20,
         gradient_weight=0.0,
@@ -97,5 +96,5 @@ def test_bad_input(clouds):
     with pytest.raises(ValueError, match="Got times=0, expected a positive number"):
         geodesic(embedder, X[:2], times=0)
     without = WormholeEmbedder(n_pairs=50, max_iter=1).fit(X)
-    with pytest.raises(AttributeError, match="reconstruction_weight > 0"):
+    with pytest.raises(AttributeError, match="decoder='auto'"):
         barycenter(without, X)

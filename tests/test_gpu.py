@@ -9,6 +9,17 @@ from numpy.testing import assert_allclose
 from toys import LEARNING, clouds_of, make_small
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
+from skwass.architectures import (
+    ODEKENN,
+    CloudDecoder,
+    Convolutional,
+    DeepKENN,
+    DeepSets,
+    Fourier,
+    HistogramDecoder,
+    SetTransformer,
+)
+from skwass.labels import Blocks, InBatch
 from skwass.ot import SinkhornDivergence, pairwise_wasserstein, sinkhorn_divergence
 
 pytestmark = [
@@ -16,33 +27,37 @@ pytestmark = [
     pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU here"),
 ]
 
-DECODED = {"reconstruction_weight": 0.05}
+DECODED = {"decoder": HistogramDecoder(0.05)}
 HISTOGRAMS = {
     "deep": (DeepWassersteinEmbedder, DECODED),
-    "deep-mlp": (DeepWassersteinEmbedder, {"architecture": "mlp"}),
+    "deep-dense": (DeepWassersteinEmbedder, {"architecture": "dense"}),
     "deep-conv": (
         DeepWassersteinEmbedder,
-        {"architecture": "conv", "widths": (4, 8, 32)},
+        {"architecture": Convolutional((4, 8), (32,))},
     ),
-    "deep-paper": (DeepWassersteinEmbedder, {"architecture": "paper", "widths": None}),
-    "kuratowski-last": (KuratowskiEmbedder, {"architecture": "last_layer"}),
-    "kuratowski-cnn": (KuratowskiEmbedder, {"architecture": "cnn", **DECODED}),
-    "kuratowski-ode": (KuratowskiEmbedder, {"n_nodes": 3, "velocity": True}),
-    "kuratowski-adjoint": (KuratowskiEmbedder, {"n_nodes": 3, "adjoint": True}),
+    "deep-courty2018": (DeepWassersteinEmbedder, {"architecture": "courty2018"}),
+    "kuratowski-last": (KuratowskiEmbedder, {"architecture": DeepKENN(layers="last")}),
+    "kuratowski-cnn": (KuratowskiEmbedder, {"architecture": "deep_kenn", **DECODED}),
+    "kuratowski-ode": (KuratowskiEmbedder, {"architecture": ODEKENN(velocity=True)}),
+    "kuratowski-adjoint": (KuratowskiEmbedder, {"architecture": ODEKENN(adjoint=True)}),
     "wormhole": (WormholeEmbedder, {}),
     "wormhole-maps": (WormholeEmbedder, {"n_maps": 30}),
 }
 CLOUDS = {
-    "slices": {"reconstruction_weight": 0.1, "n_points": 10, "n_decoder_layers": 1},
-    "deepsets": {"architecture": "deepsets", "n_layers": 1},
-    "transformer": {"architecture": "transformer", "dropout": 0.1},
-    "inducing": {"architecture": "inducing", "exact_mean": False, "max_points": 12},
+    "slices": {"decoder": CloudDecoder(n_points=10, n_layers=1)},
+    "fourier": {"architecture": Fourier((32,), n_frequencies=32)},
+    "deep sets": {"architecture": DeepSets(n_layers=1)},
+    "deep kenn": {"architecture": "deep_kenn"},
+    "transformer": {"architecture": SetTransformer(width=16, dropout=0.1)},
+    "inducing": {
+        "architecture": SetTransformer(n_inducing=16, max_points=12),
+        "exact_mean": False,
+    },
     "gromov": {"ground_truth": "gromov"},
-    "blocks": {"labels": "blocks", "block_size": 8},
-    "in batch": {"labels": "in_batch", "block_size": 8},
+    "blocks": {"labels": Blocks(8)},
+    "in batch": {"labels": InBatch(8)},
     "sinkhorn in batch": {
-        "labels": "in_batch",
-        "block_size": 8,
+        "labels": InBatch(8),
         "ground_truth": SinkhornDivergence(reg=0.1, device="cuda"),
     },
 }
@@ -85,7 +100,7 @@ def test_histograms(name, digits, tmp_path):
 @pytest.mark.parametrize("name", CLOUDS)
 def test_clouds(name, tmp_path):
     clouds = clouds_of(np.random.default_rng(0).integers(5, 25, size=60), dim=3)
-    small = {"n_frequencies": 32, "width": 16, "grid_shape": None, "device": "cuda"}
+    small = {"grid_shape": None, "device": "cuda"}
     embedder = make_small(WormholeEmbedder, **small, **CLOUDS[name]).fit(clouds)
     assert_moves_between_devices(embedder, clouds, tmp_path)
 

@@ -15,6 +15,7 @@ from skwass import (
     WassersteinMDS,
     WormholeEmbedder,
 )
+from skwass.architectures import ODEKENN
 from skwass.geometry import barycenter
 from skwass.measures import as_measures
 from skwass.metrics import embedding_report, stress_certificate
@@ -33,12 +34,15 @@ ANYWHERE = [
     SlicedWassersteinEmbedder(scale=True, random_state=0),
     WassersteinMDS(2, ground_truth="exact"),
     make_small(WormholeEmbedder, grid_shape=None),
-    make_small(WormholeEmbedder, grid_shape=None, architecture="deepsets"),
+    make_small(WormholeEmbedder, grid_shape=None, architecture="fourier"),
+    make_small(DeepWassersteinEmbedder, grid_shape=None, decoder=None),
+    make_small(KuratowskiEmbedder, grid_shape=None),
 ]
 HERE_ALONE = [
     DiffusionEMDEmbedder(random_state=0),
-    make_small(DeepWassersteinEmbedder, grid_shape=None),
-    make_small(KuratowskiEmbedder, grid_shape=None),
+    make_small(DeepWassersteinEmbedder, grid_shape=None, architecture="dense"),
+    make_small(KuratowskiEmbedder, grid_shape=None, architecture=ODEKENN("dense")),
+    make_small(WormholeEmbedder, grid_shape=None, architecture="dense"),
 ]
 
 

@@ -26,7 +26,6 @@ SUPPORT = np.random.default_rng(0).normal(size=(12, 2))
 MASSES = np.random.default_rng(1).dirichlet(np.ones(12), 24)
 TRAINED = {
     "n_components": 6,
-    "widths": (16,),
     "n_pairs": 100,
     "max_iter": 2,
     "random_state": 0,
@@ -42,8 +41,8 @@ ON_CLOUDS = {
     "diffusion": partial(DiffusionEMDEmbedder, random_state=0),
     "walk": partial(DiffusionEMDEmbedder, scale=False, random_state=0),
     "mds": partial(WassersteinMDS, 3, ground_truth="exact"),
-    "wormhole": partial(WormholeEmbedder, reconstruction_weight=0.1, **TRAINED),
-    "deep sets": partial(WormholeEmbedder, architecture="deepsets", **TRAINED),
+    "wormhole": partial(WormholeEmbedder, decoder="cloud", **TRAINED),
+    "fourier": partial(WormholeEmbedder, architecture="fourier", **TRAINED),
 }
 ON_BINS = {
     "deep": partial(DeepWassersteinEmbedder, **TRAINED),

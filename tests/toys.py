@@ -2,6 +2,9 @@
 
 import numpy as np
 
+from skwass import KuratowskiEmbedder
+from skwass.architectures import ODEKENN, Slices
+
 # Enough to learn something from 200 images; most tests do not need it. Without
 # derivatives, which take five times as long and have tests of their own.
 LEARNING = {
@@ -23,9 +26,10 @@ def clouds_of(sizes, dim=2, seed=0):
 
 def make_small(embedder, **parameters):
     """Return an embedder of images of 8 x 8 pixels that is small and fast."""
+    is_curve = embedder is KuratowskiEmbedder
     defaults = {
+        "architecture": (ODEKENN if is_curve else Slices)(widths=(64,)),
         "grid_shape": (8, 8),
-        "widths": (64,),
         "n_components": 16,
         "n_pairs": 100,
         "max_iter": 2,

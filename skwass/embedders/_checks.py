@@ -1,6 +1,5 @@
 """Small checks and conversions that trained embedders share."""
 
-import numpy as np
 import torch
 
 
@@ -9,35 +8,13 @@ def has_decoder(embedder):
     if hasattr(embedder, "module_"):
         has_one = embedder.module_.decoder is not None
     else:
-        has_one = embedder.reconstruction_weight > 0
+        has_one = embedder.decoder is not None
     if not has_one:
         raise AttributeError(
             "Got a network without a decoder, expected one for inverse_transform. Set "
-            "reconstruction_weight > 0 before a fit from scratch."
+            "decoder='auto' before a fit from scratch."
         )
     return True
-
-
-def check_widths(widths, fewest):
-    """Return the widths of hidden layers, checked.
-
-    Parameters
-    ----------
-    widths : array-like of int
-        Given by the user.
-    fewest : int
-        How many there must be at least.
-    """
-    checked = tuple(np.asarray(widths).ravel().tolist())
-    if len(checked) < fewest or not all(
-        type(width) is int and width > 0 for width in checked
-    ):
-        one = "one or more " if fewest else ""
-        raise ValueError(
-            f"Got widths={widths!r}, expected {one}positive integers. Use None for the "
-            "default."
-        )
-    return checked
 
 
 def on_cpu(state):

@@ -4,21 +4,21 @@ import copy
 from functools import partial
 
 import numpy as np
+from sklearn.utils.metaestimators import available_if
 
+from ..architectures.network import make_network, n_learned
 from ..files import FileMixin
 from ..nn.devices import by_chunks, inference, resolve_device
 from ..nn.initialization import build
 from ._base import OF_INPUT, WassersteinEmbedder
-from ._checks import on_cpu
+from ._checks import has_decoder, on_cpu
 
 
 class NetworkEmbedder(FileMixin, WassersteinEmbedder):
     """Base class of embedders that have a torch module, and what training leaves.
 
-    A subclass names its `_network`, the factory of the module, and has the parameter
-    `device`. The module has `blocks`, the sizes of parts whose Euclidean distances add
-    up; a buffer `scale`, in units of which it is trained; and what it does with
-    measures is its own: `fit_to` before training, `rows` and `row_slopes` for it,
+    A subclass has the parameters `decoder` and `device`. What the module does with
+    measures is its own: `fit_to` before training, `data` and `row_slopes` for it,
     `embed` and, with a decoder, `reconstruct` afterwards.
     """
 
@@ -34,12 +34,84 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
         "validation_scores_",
     )
 
-    @classmethod
-    def _build(cls, settings, generator):
+    @staticmethod
+    def _build(settings, generator):
         """Return a module made from settings, its fixed parts still empty."""
-        module = build(partial(cls._network, **settings), generator)
+        module = build(partial(make_network, **settings), generator)
         module.settings = settings
         return module
+
+    @property
+    def architecture_(self):
+        """The architecture that was trained, with nothing left to choose."""
+        return self.module_.settings["architecture"]
+
+    @property
+    def decoder_(self):
+        """The decoder that was trained, or None."""
+        return self.module_.settings["decoder"]
+
+    @property
+    def n_parameters_(self):
+        """How many numbers the network learns, a decoder not counted."""
+        module = self.module_
+        learned = n_learned(module)
+        return learned - (0 if module.decoder is None else n_learned(module.decoder))
+
+    @property
+    def block_weights_(self):
+        """The learned weights of the feature maps of a Kuratowski network."""
+        weights = self._feature_maps.weights
+        unit = float(self.module_.scale) ** weights.power
+        return unit * weights.values.detach().double().cpu().numpy()
+
+    @property
+    def block_sizes_(self):
+        """Dimensions of the feature maps of a Kuratowski network."""
+        return self._feature_maps.weights.sizes
+
+    @property
+    def times_(self):
+        """Nodes of a curve in [0, 1], or None for layers, of a Kuratowski network."""
+        return self._feature_maps.times
+
+    @property
+    def _feature_maps(self):
+        """What encodes, if it has feature maps with weights."""
+        encoder = self.module_.encoder
+        if not hasattr(encoder, "weights"):
+            raise AttributeError(
+                f"Got architecture={self.architecture_}, expected DeepKENN() or "
+                "ODEKENN(): others have one feature map, and no weights. Fit with one "
+                "of these."
+            )
+        return encoder
+
+    @property
+    def _reads_other_bins(self):
+        return not self.module_.inputs.needs_bins
+
+    @available_if(has_decoder)
+    def inverse_transform(self, X):
+        """Decode embeddings into measures.
+
+        Parameters
+        ----------
+        X : array-like of shape (n_samples, n_features_out)
+            Embeddings, or means of embeddings: a mean decodes to an approximate
+            Wasserstein barycenter, a point between two to one on their geodesic.
+
+        Returns
+        -------
+        measures : ndarray, float32
+            By a decoder of histograms, masses of shape (n_samples, n_features), whose
+            rows sum to 1; by one of clouds, points of shape (n_samples, n_points, d),
+            of equal weights, in the unit of the data, after a fit on a Gromov distance
+            each one of its isometry class.
+        """
+        decoded = self._decode(X)
+        is_points = self.module_.decoder.gives_points
+        return self._in_data_unit(decoded) if is_points else decoded
 
     def _keep(self, goes_on, module, labelled, in_batch, result, moments=None):
         """Store what training left."""

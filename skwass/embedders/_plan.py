@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 from sklearn.utils._param_validation import StrOptions
 
+from ..architectures import Architecture
+from ..architectures.choice import as_object
+from ..labels.schemes import SCHEMES, Blocks, LabelScheme, Pairs
 from ..measures.subsets import evenly
 from ..ot import ExactWasserstein
 from ..ot.ground_truths import is_w2
@@ -26,8 +29,12 @@ class Plan:
 
     Parameters
     ----------
-    kind : str
-        Of the network: what it sees of measures.
+    architecture : Architecture
+        With nothing left to choose.
+    decoder : Decoder or None
+        Likewise.
+    scheme : LabelScheme
+        What chooses the pairs to label.
     exact_mean : bool
         Whether the last d columns of an embedding are the mean.
     slope_weight : float
@@ -36,7 +43,9 @@ class Plan:
         Whether a fit goes on with the network that there is.
     """
 
-    kind: str
+    architecture: Architecture
+    decoder: object
+    scheme: LabelScheme
     exact_mean: bool
     slope_weight: float
     goes_on: bool
@@ -59,6 +68,21 @@ def labels_are_w2(ground_truth, measures, given):
         return is_w2(ground_truth)
     pairs, w = given
     return exceed_means(pairs, w, measures)
+
+
+def choose_scheme(given, architecture):
+    """Return what chooses the pairs to label, its parameters checked.
+
+    Parameters
+    ----------
+    given : str or LabelScheme
+        By the user.
+    architecture : Architecture
+        Blocks save encodings, which are expensive where points have learned layers.
+    """
+    if isinstance(given, str) and given == "auto":
+        return Blocks() if architecture.has_point_layers else Pairs()
+    return as_object(given, SCHEMES, "labels")
 
 
 def suit_slices(dim, are_w2):
@@ -98,8 +122,8 @@ def decide_mean(wanted, obstacle, are_w2, dim, n_components, ground_truth):
     if obstacle:
         raise ValueError(
             f"Got exact_mean=True with {obstacle} and points of dimension {dim}, "
-            "expected W2 with the Euclidean metric, and a network of slices or Fourier "
-            "coefficients with room for the mean. Use 'auto'."
+            "expected W2 with the Euclidean metric, and an architecture that sees "
+            "points, with room for the mean. Use 'auto'."
         )
     return True
 

@@ -16,12 +16,13 @@ class FitReporter:
         Its callbacks are called, its `verbose` decides about prints.
     X, y : array-like
         What `fit` was given, for callbacks that score.
+    in_rounds : bool, default=False
+        Whether labels and training may follow each other more than once.
     """
 
-    def __init__(self, estimator, X, y):
+    def __init__(self, estimator, X, y, in_rounds=False):
         self.estimator = estimator
         self.data = {"X": X, "y": y}
-        in_rounds = estimator.n_pairs == "auto"
         self.root = estimator._init_callback_context(
             max_subtasks=None if in_rounds else 2
         )

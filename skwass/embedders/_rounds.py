@@ -5,12 +5,10 @@ import copy
 from .. import _clock
 from ..nn.train import TrainingResult
 
-# What twice the labels must take off the validation error to go on. Where labels are
-# what is missing, the error falls with about the root of their number: by 29 %.
-LEAST_GAIN = 0.2
 
-
-def train_in_rounds(module, first, fit_round, label_more, labelled, deadline):
+def train_in_rounds(
+    module, first, fit_round, label_more, labelled, deadline, least_gain
+):
     """Label as many pairs again and go on with all, while the error falls enough.
 
     Parameters
@@ -28,6 +26,8 @@ def train_in_rounds(module, first, fit_round, label_more, labelled, deadline):
         Of the first round.
     deadline : float or None
         When to begin no further round; those that have begun end by then.
+    least_gain : float
+        Share of the validation error that a round must take off for another to follow.
 
     Returns
     -------
@@ -52,7 +52,7 @@ def train_in_rounds(module, first, fit_round, label_more, labelled, deadline):
         new_error = 1 - max(result.validation_scores)
         if new_error > error:
             module.load_state_dict(before)
-        if new_error > (1 - LEAST_GAIN) * error:
+        if new_error > (1 - least_gain) * error:
             break
         error = new_error
     return labelled, TrainingResult(losses, scores, stopped_by)

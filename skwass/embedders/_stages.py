@@ -1,7 +1,6 @@
 """What a network is trained on: maps first, if there are any, then pairs."""
 
 import warnings
-from dataclasses import replace
 
 import numpy as np
 import torch
@@ -14,7 +13,9 @@ from ..nn.train import TrainingResult, seeded, train
 # an epoch, for few maps.
 _MAP_BLOCK, _MIN_STEPS = 64, 100
 # What maps leave to learn is little: pairs are then learned at this share of the rate.
-_TUNING_RATE = 0.3
+TUNING_RATE = 0.3
+# Epochs and steps, at least, of a schedule whose length is left open.
+LEAST_EPOCHS, LEAST_STEPS = 20, 3_000
 
 
 def fresh_batches(labelled, labeller, scale, n_pairs, block_size, device):
@@ -78,17 +79,20 @@ def map_batches(numbers, Z, scale, device):
     return FreshPairs(numbers, label, _MAP_BLOCK, n_steps, device)
 
 
-def map_options(options):
-    """Return how to train on maps: in half of the time that is left, if limited."""
-    if options.deadline is None:
-        return options
+def map_deadline(deadline):
+    """Return when to stop training on maps: after half of the time left, if limited."""
+    if deadline is None:
+        return None
     now = _clock.now()
-    return replace(options, deadline=now + max(options.deadline - now, 0.0) / 2)
+    return now + max(deadline - now, 0.0) / 2
 
 
-def tuning_options(options):
-    """Return how to train on pairs what has been trained on maps."""
-    return replace(options, learning_rate=_TUNING_RATE * options.learning_rate)
+def n_epochs(n_batches):
+    """Return how many epochs to train by default.
+
+    Few labels want more than many: what counts is the number of steps.
+    """
+    return max(LEAST_EPOCHS, -(-LEAST_STEPS // n_batches))
 
 
 def train_stages(stages, module, loss, validate, generator, reporter):

@@ -1,23 +1,21 @@
 """What embedders have in common that train a network on labelled pairs."""
 
 import copy
-from abc import abstractmethod
-from dataclasses import replace
+from dataclasses import asdict, replace
 from functools import partial
-from numbers import Integral, Real
 
 import numpy as np
 import torch
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
-from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
 
 from .. import _clock
+from ..architectures.choice import choose_architecture, choose_decoder
+from ..architectures.network import space_of
 from ..labels.given import warn_of_other_labels
 from ..labels.holdout import MAX_VALIDATION_PAIRS
 from ..labels.maps import learn_maps
 from ..labels.obtain import draw_labelled, split_given
-from ..labels.pairs import refuse_rounds
 from ..labels.probes import as_probes
 from ..labels.rounds import label_more
 from ..labels.solve import BatchLabeller
@@ -30,93 +28,43 @@ from ..nn.train import (
     seeded,
     train_epoch,
 )
-from ..ot.ground_truths import GROUND_TRUTH_CONSTRAINT, as_ground_truth
+from ..ot.ground_truths import as_ground_truth, is_gromov
 from ._base import fresh_random_state, refuse_one
 from ._network import NetworkEmbedder
-from ._plan import Plan, decide_mean, decide_slopes, labels_are_w2
+from ._parameters import TrainedParameters
+from ._plan import (
+    Plan,
+    choose_scheme,
+    decide_mean,
+    decide_slopes,
+    labels_are_w2,
+    suit_slices,
+)
 from ._reporting import FitReporter, warn_of_useless
 from ._rounds import train_in_rounds
 from ._stages import (
+    TUNING_RATE,
     ends_and_labels,
     fresh_batches,
     label_scale,
     map_batches,
-    map_options,
+    map_deadline,
+    n_epochs,
     pair_batches,
     train_stages,
-    tuning_options,
 )
 
-_AUTO = StrOptions({"auto"})
 
+class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
+    """Base class of embedders that train a network on labelled pairs.
 
-class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
-    """Base class of embedders that train a torch module on labelled pairs.
-
-    A subclass says in `_settings` how to make its network, in `_data` what the loss
-    needs of measures, and in `_regresses_squares` whether W^2 is learned or W. What a
-    :class:`Plan` holds it decides in `_choose_kind`, `_kind_of`, `_obstacle_to_mean`
-    and `_knows_slopes`.
+    A subclass says in `_regresses_squares` whether W^2 is learned or W, and in
+    `_otherwise` what `architecture="auto"` is where slices do not suit; the decorator
+    `trained` gives it its own defaults and the common documentation.
     """
 
-    _parameter_constraints = {
-        "n_components": [Interval(Integral, 1, None, closed="left")],
-        "ground_truth": GROUND_TRUTH_CONSTRAINT,
-        "n_pairs": [Interval(Integral, 1, None, closed="left"), _AUTO],
-        "n_maps": [Interval(Integral, 2, None, closed="left"), Options(Integral, {0})],
-        "gradient_weight": [Interval(Real, 0, None, closed="left"), _AUTO],
-        "max_iter": [Interval(Integral, 1, None, closed="left")],
-        "max_time": [Interval(Real, 0, None, closed="neither"), None],
-        "batch_size": [Interval(Integral, 1, None, closed="left"), _AUTO],
-        "learning_rate": [Interval(Real, 0, None, closed="neither")],
-        "weight_decay": [Interval(Real, 0, None, closed="left")],
-        "max_grad_norm": [Interval(Real, 0, None, closed="neither")],
-        "early_stopping": ["boolean"],
-        "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
-        "tol": [Interval(Real, 0, None, closed="left")],
-        "warm_start": ["boolean"],
-        "n_score_pairs": [Interval(Integral, 1, None, closed="left")],
-        "memory": [str, HasMethods(["cache"]), None],
-        "device": [str],
-        "n_jobs": [Integral, None],
-        "verbose": ["verbose"],
-        "random_state": ["random_state"],
-    }
-
-    @abstractmethod
-    def _settings(self, measures, plan):
-        """Return keyword arguments of `_network` for these measures."""
-
-    def _make_module(self, measures, plan, generator):
-        """Return an untrained module on the CPU, its fixed parts fitted to measures."""
-        module = self._build(self._settings(measures, plan), generator).eval()
-        module.fit_to(measures, generator)
-        return module
-
-    @abstractmethod
-    def _data(self, module, measures, device, generator):
-        """Return :class:`PairData` of measures; for validation, without a generator."""
-
-    def _labels_mode(self):
-        """Return how pairs are chosen: "pairs", "blocks" or "in_batch"."""
-        return "pairs"
-
-    @abstractmethod
-    def _choose_kind(self, measures, are_w2):
-        """Return the kind of network, chosen if that is to be done here."""
-
-    @abstractmethod
-    def _kind_of(self, module):
-        """Return the kind of a network that there is."""
-
-    @abstractmethod
-    def _obstacle_to_mean(self, kind, dim):
-        """Return what keeps a network from carrying the mean, or None."""
-
-    @abstractmethod
-    def _knows_slopes(self, kind, exact_mean, goes_on):
-        """Return whether it is known how rows of measures move toward probes."""
+    _regresses_squares: bool
+    _otherwise: str
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, pairs=None, distances=None):
@@ -179,7 +127,8 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
         pair_seed, training_seed = self._seeds(goes_on)
         generator = torch.Generator().manual_seed(training_seed)
         pair_rng = np.random.RandomState(pair_seed)
-        reporter = FitReporter(self, X, y)
+        in_rounds = plan.scheme.in_rounds and given is None
+        reporter = FitReporter(self, X, y, in_rounds)
         labelled = self._obtain_labels(
             measures,
             given,
@@ -190,27 +139,29 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
             self._deadline(start, share=0.5),
         )
         module = self._module(measures, plan, labelled, generator).to(device)
-        stages, n_mapped = [], 0
-        options = self._options(self._deadline(start))
+        stages, n_mapped, deadline = [], 0, self._deadline(start)
+        rate = self.learning_rate
         if self.n_maps and not goes_on:
             numbers, Z, n_mapped = learn_maps(
                 self._labeller(), self.n_maps, measures, labelled, training_seed
             )
             batches = map_batches(numbers, Z, float(module.scale), device)
-            stages.append((batches, map_options(options)))
-            options = tuning_options(options)
+            stages.append((batches, self._options(batches, map_deadline(deadline))))
+            rate *= TUNING_RATE
         batches, in_batch = self._batches(module, measures, plan, labelled, device)
+        options = self._options(batches, deadline, rate)
         stages.append((batches, options))
-        reporter.begin_training(self.max_iter * len(stages), module)
+        reporter.begin_training(sum(how.max_iter for _, how in stages), module)
         loss = self._objective(module, measures, plan, labelled, device, generator)
         rows = labelled.validation
         validate = self._score(module, measures, labelled, rows, device)
         common = module, loss, validate, generator, reporter
         result = train_stages(stages, *common)
-        if self.n_pairs == "auto" and result.validation_scores and given is None:
+        if in_rounds and result.validation_scores:
 
             def fit_round(labelled):
                 batches = self._batches(module, measures, plan, labelled, device)[0]
+                options = self._options(batches, deadline, rate)
                 return train_stages([(batches, options)], *common)
 
             more = partial(
@@ -220,10 +171,11 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
                 rng=pair_rng,
                 centred=plan.exact_mean,
                 reporter=reporter,
-                deadline=options.deadline,
+                deadline=deadline,
             )
+            gain = plan.scheme.least_gain
             labelled, result = train_in_rounds(
-                module, result, fit_round, more, labelled, options.deadline
+                module, result, fit_round, more, labelled, deadline, gain
             )
         self._warn_of_useless(module, measures, labelled, result, device)
         self._keep(goes_on, module, labelled, in_batch, result)
@@ -243,7 +195,7 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
         reporter = FitReporter(self, X, y)
         labelled = self._obtain_labels(measures, given, plan, 0.0, rng, reporter, None)
         module = self._module(measures, plan, labelled, generator).to(device)
-        options = self._options(None)
+        options = self._options(None, None)
         optimizer = make_optimizer(module, options)
         moments = copy.deepcopy(getattr(self, "_moments", None))
         if moments is not None:
@@ -275,31 +227,35 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
         truth = as_ground_truth(self.ground_truth)
         are_w2 = labels_are_w2(truth, measures, given)
         if goes_on:
-            kind, exact = self._kind_of(self.module_), self.module_.n_exact > 0
+            architecture, decoder = self.architecture_, self.decoder_
+            exact = self.module_.n_exact > 0
         else:
-            kind, dim = self._choose_kind(measures, are_w2), measures.dim
+            dim = measures.dim
+            architecture = choose_architecture(
+                self.architecture, measures, suit_slices(dim, are_w2), self._otherwise
+            )
+            decoder = choose_decoder(self.decoder, measures, architecture)
             exact = decide_mean(
                 self.exact_mean,
-                self._obstacle_to_mean(kind, dim),
+                architecture.obstacle_to_mean(dim, self.n_components),
                 are_w2,
                 dim,
                 self.n_components,
                 self.ground_truth,
             )
+        scheme = choose_scheme(self.labels, architecture)
         weight = 0.0
-        if self._knows_slopes(kind, exact, goes_on):
+        if architecture.knows_slopes(exact):
             weight = decide_slopes(self.gradient_weight, self.n_maps, truth)
-        return Plan(kind, exact, weight, goes_on)
+        return Plan(architecture, decoder, scheme, exact, weight, goes_on)
 
     def _obtain_labels(self, measures, given, plan, fraction, rng, reporter, deadline):
         """Return labelled pairs, given by the user or drawn, split by measures."""
-        mode = self._labels_mode()
-        how = {"mode": mode, "block_size": getattr(self, "block_size", None)}
+        how = {"scheme": plan.scheme, "fraction": fraction}
         if given is not None:
             pairs, w = given
-            return split_given(len(measures), pairs, w, rng, fraction=fraction, **how)
-        if self.n_pairs == "auto":
-            refuse_rounds(mode, self.early_stopping)
+            return split_given(len(measures), pairs, w, rng, **how)
+        plan.scheme.refuse(self.early_stopping)
         labeller = self._labeller()
         labeller.warn_of_idle_memory(self.random_state)
         return draw_labelled(
@@ -307,7 +263,6 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
             measures,
             rng,
             n_pairs=self.n_pairs,
-            fraction=fraction,
             toward=plan.toward,
             reporter=reporter,
             deadline=deadline,
@@ -321,9 +276,8 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
             return pair_batches(labelled, scale, self.batch_size, device), None
         gradients = as_probes(labelled.probes, centred=plan.exact_mean)
         in_batch = BatchLabeller(self._labeller(), measures, gradients)
-        batches = fresh_batches(
-            labelled, in_batch, scale, self.n_pairs, self.block_size, device
-        )
+        size = plan.scheme.block_size
+        batches = fresh_batches(labelled, in_batch, scale, self.n_pairs, size, device)
         return batches, in_batch
 
     def _warn_of_useless(self, module, measures, labelled, result, device):
@@ -358,21 +312,36 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
     def _deadline(self, start, share=1.0):
         return None if self.max_time is None else start + share * self.max_time
 
-    def _options(self, deadline):
+    def _options(self, batches, deadline, rate=None):
+        """Return how to train on batches; on one epoch of any, if they are None."""
         names = TrainingOptions.__dataclass_fields__.keys() - {"deadline"}
         settings = {name: getattr(self, name) for name in names}
+        if batches is None:
+            settings["max_iter"] = 1
+        elif self.max_iter == "auto":
+            settings["max_iter"] = n_epochs(len(batches))
+        if rate is not None:
+            settings["learning_rate"] = rate
         return TrainingOptions(**settings, deadline=deadline)
 
     def _module(self, measures, plan, labelled, generator):
         """Return the module to train, a copy: a fit that fails changes nothing."""
         if plan.goes_on:
             return copy.deepcopy(self.module_)
-        module = self._make_module(measures, plan, generator)
+        by_isometry = is_gromov(self.ground_truth)
+        space = space_of(measures, self.n_components, plan.exact_mean, by_isometry)
+        settings = {
+            "architecture": plan.architecture.fitted_to(space),
+            "decoder": plan.decoder,
+            **asdict(space),
+        }
+        module = self._build(settings, generator).eval()
         module.scale.fill_(label_scale(labelled))
-        return module.eval()
+        module.fit_to(measures, generator)
+        return module
 
     def _objective(self, module, measures, plan, labelled, device, generator):
-        data, weight = self._data(module, measures, device, generator), 0.0
+        data, weight = module.data(measures, device, generator), 0.0
         if labelled.probes is not None:
             toward = module.row_slopes(measures, labelled.probes, device)
             data, weight = replace(data, row_slopes=toward), plan.slope_weight
@@ -383,5 +352,5 @@ class TrainedEmbedder(CallbackSupportMixin, NetworkEmbedder):
         if not len(rows):
             return None
         numbers, pairs, w = ends_and_labels(labelled, rows, float(module.scale), device)
-        data = self._data(module, measures[numbers], device, None)
+        data = module.data(measures[numbers], device)
         return ValidationScore(data, len(numbers), pairs, w)

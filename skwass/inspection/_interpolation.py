@@ -47,7 +47,7 @@ class GeodesicDisplay:
     >>> from skwass.inspection import GeodesicDisplay
     >>> X, W = make_translated(60, grid_shape=(8, 8), random_state=0)
     >>> embedder = DeepWassersteinEmbedder(
-    ...     grid_shape=(8, 8), widths=(32,), n_pairs=200, random_state=0
+    ...     grid_shape=(8, 8), n_pairs=200, max_iter=20, random_state=0
     ... ).fit(X)
     >>> display = GeodesicDisplay.from_estimator(embedder, X[:2], times=3)
     >>> len(display.axes_)
@@ -149,7 +149,7 @@ class BarycenterDisplay:
     >>> from skwass.inspection import BarycenterDisplay
     >>> X, W = make_translated(60, grid_shape=(8, 8), random_state=0)
     >>> embedder = DeepWassersteinEmbedder(
-    ...     grid_shape=(8, 8), widths=(32,), n_pairs=200, random_state=0
+    ...     grid_shape=(8, 8), n_pairs=200, max_iter=20, random_state=0
     ... ).fit(X)
     >>> display = BarycenterDisplay.from_estimator(embedder, X)
     >>> display.axes_.shape

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.spatial.distance import pdist
 from sklearn.utils.validation import check_is_fitted
 
-from ..embedders import KuratowskiEmbedder
+from ..embedders import WassersteinEmbedder
 from ..nn.readouts import ROUNDING
 from ._axes import as_axes
 
@@ -64,11 +64,11 @@ class WeightProfileDisplay:
     >>> from skwass.inspection import WeightProfileDisplay
     >>> X, W = make_translated(40, grid_shape=(6, 6), random_state=0)
     >>> embedder = KuratowskiEmbedder(
-    ...     architecture="cnn", grid_shape=(6, 6), widths=(16,), random_state=0
+    ...     architecture="deep_kenn", grid_shape=(6, 6), max_iter=5, random_state=0
     ... ).fit(X)
     >>> display = WeightProfileDisplay.from_estimator(embedder, X)
     >>> display.positions
-    array([1, 2])
+    array([1, 2, 3])
     """
 
     def __init__(
@@ -91,12 +91,13 @@ class WeightProfileDisplay:
 
     @classmethod
     def from_estimator(cls, estimator, X, *, axes=None):
-        """Draw a fitted `KuratowskiEmbedder`.
+        """Draw a fitted embedder with a Kuratowski network.
 
         Parameters
         ----------
-        estimator : KuratowskiEmbedder
-            Fitted.
+        estimator : KuratowskiEmbedder, or another of :class:`~skwass.WormholeEmbedder`
+            Fitted with :class:`~skwass.architectures.DeepKENN` or
+            :class:`~skwass.architectures.ODEKENN`.
         X : array-like of shape (n_samples, n_features)
             Measures whose distances are taken apart, at least two; of more than 256,
             the first.
@@ -107,13 +108,14 @@ class WeightProfileDisplay:
         -------
         display : WeightProfileDisplay
         """
-        if not isinstance(estimator, KuratowskiEmbedder):
+        if isinstance(estimator, WassersteinEmbedder):
+            check_is_fitted(estimator)
+        if not hasattr(estimator, "block_weights_"):
             raise TypeError(
-                f"Got estimator={estimator!r}, expected a fitted KuratowskiEmbedder: "
-                "others have no weights to draw. Pass the step of a pipeline that is "
-                "one."
+                f"Got estimator={estimator!r}, expected an embedder fitted with "
+                "DeepKENN or ODEKENN: others have no weights to draw. Pass the step of "
+                "a pipeline that is one."
             )
-        check_is_fitted(estimator)
         Z = estimator.transform(X[:_MOST_ROWS])
         if len(Z) < 2:
             raise ValueError(

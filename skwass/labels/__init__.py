@@ -1,1 +1,9 @@
-"""Which pairs an embedder learns from, and what their labels are. Values alone."""
+"""Labels that embedders learn from: which pairs, and what their distances are.
+
+The parameter `labels` of embedders that train a network takes an object of these, or
+its name.
+"""
+
+from .schemes import Blocks, Doubling, InBatch, Pairs
+
+__all__ = ["Blocks", "Doubling", "InBatch", "Pairs"]

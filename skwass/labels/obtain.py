@@ -2,14 +2,8 @@
 
 import numpy as np
 
-from .holdout import MAX_VALIDATION_PAIRS, hold_out_measures
-from .pairs import (
-    FIRST_PAIRS,
-    N_SCALE_PAIRS,
-    LabelledPairs,
-    choose_pairs,
-    group_by_blocks,
-)
+from .holdout import hold_out_measures
+from .pairs import LabelledPairs
 from .probes import as_probes, choose_probes
 
 
@@ -18,9 +12,8 @@ def draw_labelled(
     measures,
     rng,
     *,
+    scheme,
     n_pairs,
-    mode="pairs",
-    block_size=None,
     fraction=0.0,
     toward=None,
     reporter,
@@ -36,13 +29,10 @@ def draw_labelled(
         Training data.
     rng : numpy.random.RandomState
         Draws.
-    n_pairs : int or "auto"
-        Pairs for training; those of a first round if `"auto"`.
-    mode : {"pairs", "blocks", "in_batch"}, default="pairs"
-        One by one, or all pairs within blocks of measures. With `"in_batch"` those for
-        training are few, for the scale alone, and others are labelled while training.
-    block_size : int, default=None
-        Measures of a block.
+    scheme : LabelScheme
+        Chooses. Where it labels while training, those drawn here are few.
+    n_pairs : int
+        Pairs for training; those of a first round where others follow.
     fraction : float, default=0.0
         Share of the measures to hold out.
     toward : {"fixed means", "places"}, default=None
@@ -56,18 +46,7 @@ def draw_labelled(
     -------
     labelled : LabelledPairs
     """
-    options = {}
-    if n_pairs == "auto":
-        n_pairs, options["n_validation"] = FIRST_PAIRS, MAX_VALIDATION_PAIRS
-    if mode == "blocks":
-        options["block_size"] = block_size
-    elif mode == "in_batch":
-        n_validation = int(np.ceil(fraction * n_pairs))
-        options["n_validation"] = min(MAX_VALIDATION_PAIRS, n_validation)
-        n_pairs = N_SCALE_PAIRS
-    pairs, held_out, groups = choose_pairs(
-        len(measures), n_pairs, fraction, rng, **options
-    )
+    pairs, held_out, groups = scheme.draw(len(measures), n_pairs, fraction, rng)
     probes, centred = None, toward == "fixed means"
     if toward is not None:
         probes = choose_probes(measures, held_out, rng, centred=centred)
@@ -81,13 +60,13 @@ def draw_labelled(
         held_out,
         n_solves,
         groups=None if groups is None else groups[: len(w)],
-        members=np.flatnonzero(~held_out) if mode == "in_batch" else None,
+        members=np.flatnonzero(~held_out) if scheme.in_batch else None,
         slopes=slopes,
         probes=probes,
     )
 
 
-def split_given(n_measures, pairs, w, rng, *, mode="pairs", block_size=None, fraction):
+def split_given(n_measures, pairs, w, rng, *, scheme, fraction):
     """Return given labels, split by measures; parameters as above.
 
     Raises
@@ -95,13 +74,11 @@ def split_given(n_measures, pairs, w, rng, *, mode="pairs", block_size=None, fra
     ValueError
         If labels are to come in the batch.
     """
-    if mode == "in_batch":
+    if scheme.in_batch:
         raise ValueError(
-            "Got labels='in_batch' and distances, expected one of the two. Leave "
+            f"Got labels={scheme} and distances, expected one of the two. Leave "
             "distances out, or set labels='auto' to train on them."
         )
     held_out = hold_out_measures(pairs, n_measures, fraction, rng)
-    groups = None
-    if mode == "blocks":
-        groups = group_by_blocks(pairs, n_measures, block_size, rng)
+    groups = scheme.group(pairs, n_measures, rng)
     return LabelledPairs.split(pairs, w, held_out, 0, groups=groups)

@@ -7,9 +7,6 @@ import numpy as np
 from ..ot import sample_pairs
 from .holdout import MAX_VALIDATION_PAIRS, MIN_VALIDATION_PAIRS
 
-# Pairs of the first round where their number is "auto"; each further one labels as many
-# as there are.
-FIRST_PAIRS = 5_000
 # Pairs that give the scale of labels, where all others are labelled while training.
 N_SCALE_PAIRS = 256
 
@@ -131,13 +128,3 @@ def group_by_blocks(pairs, n_measures, block_size, rng):
     block = rng.permutation(n_measures) // block_size
     ends = np.sort(block[pairs], axis=1)
     return np.unique(ends[:, 0] * n_measures + ends[:, 1], return_inverse=True)[1]
-
-
-def refuse_rounds(mode, early_stopping):
-    """Raise where labels cannot come in rounds that are judged by held-out pairs."""
-    if mode != "pairs" or not early_stopping:
-        raise ValueError(
-            f"Got n_pairs='auto' with labels={mode!r} and early_stopping="
-            f"{early_stopping}, expected single pairs, some of them held out to judge "
-            "by. Set n_pairs to a number, or labels='pairs' and early_stopping=True."
-        )

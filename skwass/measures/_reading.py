@@ -17,8 +17,11 @@ class MeasureReaderMixin:
 
     grid_shape: tuple | None
     support: np.ndarray | None
-    # Whether histograms mean something after `fit` whose bins are elsewhere.
-    _reads_other_bins = False
+
+    @property
+    def _reads_other_bins(self):
+        """Whether histograms mean something after `fit` whose bins are elsewhere."""
+        return False
 
     def _read(self, X):
         """Check `X` for a fit from scratch and return measures."""

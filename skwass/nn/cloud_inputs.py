@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from ..measures import Histograms, PointClouds
 from ..measures.subsets import some_clouds
 from .devices import CHUNK_ROWS, to_tensor
 from .fourier import FourierCoefficients, LocalDistances
-from .inputs import HistogramInput, StandardInput
+from .inputs import FixedInput, StandardInput
 from .ragged import Cloud, CloudBatch, in_order, padded_batches, subsample
 from .slices import SliceCells
 from .slopes import LinearSlopes, SliceSlopes
@@ -34,7 +34,7 @@ def n_slices(dim: int) -> tuple[int, int]:
     return (16 if dim == 2 else 32), 16
 
 
-class CloudInput(nn.Module):
+class CloudInput(FixedInput):
     """Fixed first layers: a cloud becomes a row of numbers of order 1.
 
     The row holds the cells of slices, or Fourier coefficients and, unless the mean is
@@ -61,6 +61,7 @@ class CloudInput(nn.Module):
     ) -> None:
         super().__init__()
         self.exact_mean = exact_mean
+        self.n_exact = dim if exact_mean else 0
         self.local = LocalDistances(N_WAVES) if by_isometry else None
         self.token_dim = N_WAVES if by_isometry else dim
         self.n_point_waves = min(n_frequencies, N_POINT_WAVES)
@@ -86,6 +87,12 @@ class CloudInput(nn.Module):
     def point_size(self) -> int:
         """Numbers that a point is to learned layers."""
         return self.token_dim + 2 * self.n_point_waves
+
+    def fit_to(
+        self, measures: Histograms | PointClouds, generator: torch.Generator
+    ) -> None:
+        """Take scales and frequencies from some measures of training, as clouds."""
+        self.fit(some_clouds(measures, N_FIT_CLOUDS), generator)
 
     @torch.no_grad()
     def fit(self, clouds: Sequence[Cloud], generator: torch.Generator) -> None:
@@ -150,26 +157,14 @@ class CloudInput(nn.Module):
         return torch.cat([rows, means], dim=1) if self.exact_mean else rows
 
     @torch.no_grad()
-    def rows(
-        self,
-        measures: Histograms | PointClouds,
-        device: torch.device,
-        *,
-        by_bins: bool = True,
-    ) -> Tensor:
+    def rows(self, measures: Histograms | PointClouds, device: torch.device) -> Tensor:
         """Return what `forward` makes of all measures: [N, size (+ d)].
 
-        Parameters
-        ----------
-        measures : Histograms or PointClouds
-            Any number.
-        device : torch.device
-            Where to put rows.
-        by_bins : bool
-            Whether those of histograms are matrix products, as by `of_histograms`.
+        Those of histograms are matrix products, as by `of_histograms`, but where local
+        distances are to be seen.
         """
         self.to(device)
-        if by_bins and isinstance(measures, Histograms):
+        if self.local is None and isinstance(measures, Histograms):
             support = self.moved(measures.support, device)
             masses = to_tensor(measures.masses, device).split(CHUNK_ROWS)
             return torch.cat([self.of_histograms(support, x) for x in masses])
@@ -240,37 +235,3 @@ def chunks(measures: Histograms | PointClouds) -> Iterator[list[Cloud]]:
 def _pool(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
     """Return means of clouds: [B, n, d], [B, n] each -> [sum of B, d]."""
     return torch.cat([torch.bmm(a[:, None], x)[:, 0] for x, a in parts])
-
-
-class SliceInput(HistogramInput):
-    """Histograms as clouds on lines: [B, n_bins] -> rows, those of `CloudInput`.
-
-    Parameters
-    ----------
-    n_bins, dim : int
-        Bins, and the dimension of the space that they lie in.
-    exact_mean : bool
-        Whether measures are centred, and their means at the end of rows.
-    """
-
-    support: Tensor
-
-    def __init__(self, n_bins: int, dim: int, exact_mean: bool) -> None:
-        super().__init__()
-        self.clouds = CloudInput(dim, 0, exact_mean, by_isometry=False)
-        self.size = self.clouds.size
-        self.register_buffer("support", torch.empty(n_bins, dim))
-
-    def fit_to(self, measures: Histograms, generator: torch.Generator) -> None:
-        """Take scales and lines from some of the measures, as clouds."""
-        self.clouds.fit(some_clouds(measures, N_FIT_CLOUDS), generator)
-        self.support.copy_(self.clouds.moved(measures.support, "cpu"))
-
-    def row_slopes(
-        self, measures: Histograms, probes: Histograms, device: torch.device
-    ) -> LinearSlopes | SliceSlopes:
-        """Return how gradients in rows of measures become slopes toward probes."""
-        return self.clouds.row_slopes(measures, probes, device)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.clouds.of_histograms(self.support, x)

@@ -1,4 +1,4 @@
-"""Convolutional encoders and decoder for histograms on a two-dimensional grid.
+"""Convolutional layers and decoder for histograms on a two-dimensional grid.
 
 References: [DWE] Courty, Flamary, Ducoffe (2018). Learning Wasserstein Embeddings.
 """
@@ -11,29 +11,23 @@ from torch import Tensor, nn
 Grid = tuple[int, int]
 
 
-class PaperEncoder(nn.Module):
-    """The encoder of [DWE], section 4.1: [B, H * W] -> [B, k].
+def paper_layers(grid_shape: Grid, n_components: int) -> nn.Module:
+    """Return the encoder of [DWE], section 4.1: [B, H * W] -> [B, k].
 
     Two convolutions at full resolution (20 filters of 3 x 3, 5 of 5 x 5, ReLU after
     each), then two linear layers, of 100 and k units.
     """
-
-    def __init__(self, grid_shape: Grid, n_components: int) -> None:
-        super().__init__()
-        height, width = grid_shape
-        self.layers = nn.Sequential(
-            nn.Unflatten(1, (1, height, width)),  # [B, 1, H, W]
-            nn.Conv2d(1, 20, 3, padding=1),
-            nn.ReLU(),
-            nn.Conv2d(20, 5, 5, padding=2),
-            nn.ReLU(),
-            nn.Flatten(),  # [B, 5 * H * W]
-            nn.Linear(5 * height * width, 100),
-            nn.Linear(100, n_components),
-        )
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
+    height, width = grid_shape
+    return nn.Sequential(
+        nn.Unflatten(1, (1, height, width)),  # [B, 1, H, W]
+        nn.Conv2d(1, 20, 3, padding=1),
+        nn.ReLU(),
+        nn.Conv2d(20, 5, 5, padding=2),
+        nn.ReLU(),
+        nn.Flatten(),  # [B, 5 * H * W]
+        nn.Linear(5 * height * width, 100),
+        nn.Linear(100, n_components),
+    )
 
 
 class PaperDecoder(nn.Module):
@@ -101,21 +95,3 @@ def strided_stages(
         stages.append(nn.Sequential(*before, nn.Linear(n_in, n_out)))
         n_in, before = n_out, [nn.SiLU()]
     return stages, [*sizes, *dense]
-
-
-class StridedEncoder(nn.Module):
-    """Convolutions that halve the grid, then dense layers: [B, H * W] -> [B, k].
-
-    Each of the leading `widths` is the channels of a convolution of stride 2; the last
-    is the width of a dense layer.
-    """
-
-    def __init__(
-        self, grid_shape: Grid, widths: Sequence[int], n_components: int
-    ) -> None:
-        super().__init__()
-        stages, _ = strided_stages(grid_shape, widths[:-1], [widths[-1], n_components])
-        self.layers = nn.Sequential(*stages)
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)

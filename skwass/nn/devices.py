@@ -15,8 +15,14 @@ CHUNK_ROWS = 4096
 
 
 def to_tensor(array: np.ndarray, device: torch.device | str = "cpu") -> Tensor:
-    """Return a copy of an array as a float32 tensor."""
-    return torch.from_numpy(np.array(array, dtype=np.float32)).to(device)
+    """Return a copy of an array as a float32 tensor.
+
+    In memory of torch, which is aligned: products of matrices round by alignment, and
+    equal rows would get different bits.
+    """
+    copy = torch.empty(np.shape(array), dtype=torch.float32)
+    np.copyto(copy.numpy(), array, casting="same_kind")
+    return copy.to(device)
 
 
 def by_chunks(

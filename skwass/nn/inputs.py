@@ -5,7 +5,7 @@ hold no weights, so training applies them once to all data.
 """
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor, nn
@@ -17,29 +17,29 @@ if TYPE_CHECKING:
     from ..measures import Histograms
 
 
-class HistogramInput(nn.Module):
-    """Fixed layers that see masses: [B, n_bins] -> [B, size (+ d)]."""
+class FixedInput(nn.Module):
+    """Fixed layers that see measures: rows of `size` numbers, then exact means."""
 
     size: int
+    # Columns at the end of rows that are the mean of a measure.
+    n_exact = 0
+    # Whether rows mean something for the bins of training alone.
+    needs_bins = False
 
-    def fit_to(self, measures: "Histograms", generator: torch.Generator) -> None:
+    def fit_to(self, measures: Any, generator: torch.Generator) -> None:
         """Take statistics of training measures."""
         raise NotImplementedError
 
-    def row_slopes(
-        self, measures: "Histograms", probes: "Histograms", device: torch.device
-    ) -> RowSlopes:
+    def rows(self, measures: Any, device: torch.device) -> Tensor:
+        """Return what the network sees of measures: [N, size + n_exact]."""
+        raise NotImplementedError
+
+    def row_slopes(self, measures: Any, probes: Any, device: torch.device) -> RowSlopes:
         """Return how gradients in rows of measures become slopes toward probes."""
         raise NotImplementedError
 
-    @torch.no_grad()
-    def rows(self, measures: "Histograms", device: torch.device) -> Tensor:
-        """Return what the network sees of all measures: [N, size (+ d)]."""
-        masses = to_tensor(measures.masses, device)
-        return torch.cat([self(part) for part in masses.split(CHUNK_ROWS)])
 
-
-class StandardInput(HistogramInput):
+class StandardInput(FixedInput):
     """Subtract the mean histogram and divide by one number: [B, n_bins] -> same.
 
     One number for all bins, since a bin's variance says where the mass is.
@@ -53,6 +53,7 @@ class StandardInput(HistogramInput):
         which is what they lack when labels are few.
     """
 
+    needs_bins = True
     mean: Tensor
     inverse_std: Tensor
 
@@ -77,6 +78,12 @@ class StandardInput(HistogramInput):
     def fit_to(self, measures: "Histograms", generator: torch.Generator) -> None:
         """Take statistics of training measures."""
         self.fit(to_tensor(measures.masses))
+
+    @torch.no_grad()
+    def rows(self, measures: "Histograms", device: torch.device) -> Tensor:
+        """Return what `forward` makes of all measures: [N, n_bins]."""
+        masses = to_tensor(measures.masses, device)
+        return torch.cat([self(part) for part in masses.split(CHUNK_ROWS)])
 
     def row_slopes(
         self, measures: "Histograms", probes: "Histograms", device: torch.device

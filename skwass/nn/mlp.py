@@ -1,4 +1,4 @@
-"""Dense encoder and decoders for histograms."""
+"""Dense stages, and dense decoders of histograms."""
 
 import math
 from collections.abc import Sequence
@@ -21,17 +21,6 @@ def dense_stages(sizes: Sequence[int]) -> list[nn.Module]:
     for n_in, n_out in zip(sizes[1:-1], sizes[2:], strict=True):
         stages.append(nn.Sequential(nn.SiLU(), nn.Linear(n_in, n_out)))
     return stages
-
-
-class DenseEncoder(nn.Module):
-    """Histogram [B, n_bins] -> embedding [B, k]."""
-
-    def __init__(self, n_bins: int, widths: Sequence[int], n_components: int) -> None:
-        super().__init__()
-        self.layers = nn.Sequential(*dense_stages([n_bins, *widths, n_components]))
-
-    def forward(self, x: Tensor) -> Tensor:
-        return self.layers(x)
 
 
 class DenseDecoder(nn.Module):

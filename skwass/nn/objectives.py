@@ -23,20 +23,14 @@ DECAY = 2
 
 
 class PairModel(RowModel, Protocol):
-    """What objective and validation need of a network."""
+    """What objective and validation need of a network; it knows its kind of data."""
 
     @property
     def decoder(self) -> nn.Module | None: ...
 
+    def encode(self, data: Any, numbers: Tensor) -> Tensor: ...  # [U] -> [U, k]
 
-class PairData(RowData, Protocol):
-    """What objective and score need of measures; it knows its kind of network."""
-
-    def encode(self, model: Any, measures: Tensor) -> Tensor: ...
-
-    def reconstruction_loss(
-        self, model: Any, z: Tensor, measures: Tensor
-    ) -> Tensor: ...
+    def decoding_loss(self, z: Tensor, data: Any, numbers: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -50,27 +44,27 @@ class PairObjective:
     ----------
     squared : bool
         Whether squared distances are regressed. The regression has factor 1.
-    data : PairData
-        Training measures.
+    data : RowData
+        Training measures, as the network's `data` makes them.
     slope_weight : float
         Factor of the regression of slopes at the start, which falls to 0.
     """
 
     squared: bool
-    data: PairData
+    data: RowData
     slope_weight: float = 0.0
 
     def __call__(
         self, model: PairModel, batch: PairBatch, progress: float = 0.0
     ) -> Tensor:
-        z = self.data.encode(model, batch.measures)  # [U, k]
+        z = model.encode(self.data, batch.measures)  # [U, k]
         # index_select, for its backward pass is faster than that of z[batch.left].
         left, right = z.index_select(0, batch.left), z.index_select(0, batch.right)
         loss = distance_regression(left, right, batch.w, model.blocks, self.squared)
         if model.decoder is not None:
             decoded = batch.measures[batch.decoded]
             z = z[batch.decoded]  # [V, k]
-            loss = loss + self.data.reconstruction_loss(model, z, decoded)
+            loss = loss + model.decoding_loss(z, self.data, decoded)
         weight = self.slope_weight * (1 - progress) ** DECAY
         if weight == 0:
             return loss
@@ -83,7 +77,7 @@ class ValidationScore:
 
     Parameters
     ----------
-    data : PairData
+    data : RowData
         Held-out measures.
     n_measures : int
         How many.
@@ -93,7 +87,7 @@ class ValidationScore:
         True distances, in units of `scale`, not squared.
     """
 
-    data: PairData
+    data: RowData
     n_measures: int
     pairs: Tensor
     w: Tensor
@@ -105,7 +99,7 @@ class ValidationScore:
     def _score(self, model: PairModel) -> float:
         numbers = torch.arange(self.n_measures, device=self.pairs.device)
         parts = numbers.split(CHUNK_ROWS)
-        z = torch.cat([self.data.encode(model, part) for part in parts])
+        z = torch.cat([model.encode(self.data, part) for part in parts])
         left, right = self.pairs.unbind(1)
         error = paired_distances(z[left], z[right], model.blocks) - self.w
         variance = (self.w - self.w.mean()).square().mean()

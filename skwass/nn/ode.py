@@ -105,12 +105,12 @@ class Trajectory(nn.Module):
         nn.init.ones_(self.lift_scale)
 
     @torch.no_grad()
-    def calibrate(self, x: Tensor) -> None:
-        """Scale the lift so that states of inputs [B, n] start with `SPREAD`."""
+    def calibrate(self, x: Tensor, size: float = 1.0) -> None:
+        """Scale the lift so that states of inputs [B, n] start with `SPREAD * size`."""
         states = self.lift(x).double()  # [B, k]
         spread = float((states - states.mean(dim=0)).square().mean().sqrt())
         if spread > ROUNDING * float(states.abs().max()):
-            self.lift_scale.fill_(SPREAD / spread)
+            self.lift_scale.fill_(size * SPREAD / spread)
 
     def forward(self, x: Tensor) -> list[Tensor]:
         """Return the state at each node, then the velocities if wanted: [B, k] each."""

@@ -85,18 +85,20 @@ class BlockWeights(nn.Module):
         self.initial.copy_(torch.tensor(self.quadrature, dtype=torch.float64))
 
     @torch.no_grad()
-    def calibrate(self, features: Sequence[Tensor]) -> None:
+    def calibrate(self, features: Sequence[Tensor], size: float = 1.0) -> None:
         """Choose initial weights: [B, size] each, of B measures.
 
-        Each map contributes its share of the quadrature, and distances have mean 1, or
-        mean square 1 with "l2". Maps that hardly vary are left as they are.
+        Each map contributes its share of the quadrature, and distances have mean
+        `size`, or its square in the mean square with "l2". Maps that hardly vary are
+        left as they are.
         """
         total = sum(self.quadrature)
         for k, phi in enumerate(features):
             spread = float(torch.pdist(phi.double()).pow(self.power).mean())
             floor = (ROUNDING * float(phi.double().norm(dim=1).max())) ** self.power
             if spread > floor:
-                self.initial[k] = self.quadrature[k] / (total * spread)
+                share = self.quadrature[k] / total
+                self.initial[k] = share * size**self.power / spread
 
     def forward(self, features: Sequence[Tensor]) -> Tensor:
         """Return rows of blocks: [B, size] each -> [B, sum of sizes]."""

@@ -11,6 +11,7 @@ Wasserstein Wormhole: Scalable Optimal Transport Distance with Transformers. ICM
 """
 
 import math
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -140,23 +141,6 @@ class InducedAttentionLayer(nn.Module):
         return self.feed(self.answer(x, summary, None))
 
 
-def set_layers(
-    architecture: str,
-    n_layers: int,
-    width: int,
-    n_heads: int,
-    n_inducing: int,
-    dropout: float,
-) -> nn.ModuleList:
-    """Return the layers of an architecture: "deepsets", "transformer", "inducing"."""
-    makers = {
-        "deepsets": lambda: PointLayer(width, dropout),
-        "transformer": lambda: SelfAttentionLayer(width, n_heads, dropout),
-        "inducing": lambda: InducedAttentionLayer(width, n_heads, dropout, n_inducing),
-    }
-    return nn.ModuleList(makers[architecture]() for _ in range(n_layers))
-
-
 class SetEncoder(nn.Module):
     """Learned features of a measure: points [B, n, n_in], masses -> [B, width].
 
@@ -164,16 +148,26 @@ class SetEncoder(nn.Module):
     ----------
     n_in : int
         Features of a point.
-    layers : nn.ModuleList
-        Of `set_layers`.
+    layers : sequence of nn.Module
+        Each [B, n, width], log-masses [B, n] -> [B, n, width].
     width : int
         Features of a point in them.
+    max_points : int or None
+        Of a cloud that they see in training, drawn anew at each step.
     """
 
-    def __init__(self, n_in: int, layers: nn.ModuleList, width: int) -> None:
+    def __init__(
+        self,
+        n_in: int,
+        layers: Sequence[nn.Module],
+        width: int,
+        max_points: int | None = None,
+    ) -> None:
         super().__init__()
+        self.width = width
+        self.max_points = max_points
         self.lift = nn.Linear(n_in, width)
-        self.layers = layers
+        self.layers = nn.ModuleList(layers)
         self.norm = Norm(width)
 
     def forward(self, tokens: Tensor, masses: Tensor) -> Tensor:
@@ -184,7 +178,7 @@ class SetEncoder(nn.Module):
         return torch.bmm(masses[:, None], self.norm(x))[:, 0]
 
 
-class CloudDecoder(nn.Module):
+class PointMaker(nn.Module):
     """Embedding [B, k] -> points [B, m, d] in a box: the decoder of [WW].
 
     A dense layer makes m tokens, attention lets them agree, and each becomes a point.

@@ -18,6 +18,7 @@ from sklearn.pipeline import make_pipeline
 from toys import LEARNING, make_small
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
+from skwass.architectures import ODEKENN, CloudDecoder, Slices
 from skwass.embedders import _trained
 from skwass.embedders._reporting import FitReporter
 from skwass.nn.objectives import PairObjective, ValidationScore
@@ -29,19 +30,13 @@ EMBEDDERS = {
     "kuratowski": partial(
         make_small,
         KuratowskiEmbedder,
-        architecture="ode",
-        widths=(32,),
-        n_nodes=3,
-        reconstruction_weight=0.005,
+        architecture=ODEKENN(widths=(32,)),
+        decoder="auto",
     ),
     "wormhole": partial(
         make_small,
         WormholeEmbedder,
-        n_frequencies=64,
-        reconstruction_weight=0.1,
-        n_points=20,
-        n_decoder_layers=1,
-        width=16,
+        decoder=CloudDecoder(n_points=20, n_layers=1, width=16),
     ),
 }
 
@@ -225,7 +220,7 @@ def test_a_fit_that_fails_changes_nothing(small, digits):
     with pytest.raises(ValueError, match="Got pairs without"):
         embedder.set_params(grid_shape=None).fit(digits[0][:, :32], pairs=[[0, 1]])
     np.testing.assert_array_equal(embedder.transform(digits[1]), Z)
-    fresh = small(widths=(2.5,))
+    fresh = small(architecture=Slices(widths=(2.5,)))
     with pytest.raises(ValueError, match="Got widths="):
         fresh.fit(digits[0])
     with pytest.raises(NotFittedError):
@@ -260,9 +255,9 @@ def test_a_class_is_no_ground_truth(small, digits):
 
 
 def test_what_was_fitted_decides_about_the_decoder(small, digits):
-    without = small(max_iter=1, reconstruction_weight=0).fit(digits[0])
-    assert not hasattr(without.set_params(reconstruction_weight=1), "inverse_transform")
-    with_it = small(max_iter=1).fit(digits[0]).set_params(reconstruction_weight=0)
+    without = small(max_iter=1, decoder=None).fit(digits[0])
+    assert not hasattr(without.set_params(decoder="auto"), "inverse_transform")
+    with_it = small(max_iter=1).fit(digits[0]).set_params(decoder=None)
     Z = with_it.transform(digits[1])
     assert len(with_it.inverse_transform(Z)) == 100
 

@@ -10,6 +10,7 @@ from sklearn.base import clone
 from toys import LEARNING, relative_error
 
 from skwass import DeepWassersteinEmbedder
+from skwass.architectures import Convolutional, Dense, HistogramDecoder
 from skwass.datasets import make_translated
 from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
@@ -26,16 +27,20 @@ def test_learned_distance_beats_scaled_pixels_on_unseen_images(
     assert error < 0.5 * relative_error(pixels, test_distances)
 
 
-@pytest.mark.parametrize("architecture", ["slices", "mlp", "conv", "paper"])
+@pytest.mark.parametrize(
+    "architecture", ["slices", "dense", "convolutional", "courty2018"]
+)
 def test_every_architecture_learns(architecture, small, digits, test_distances):
     own = {
-        "conv": {"widths": (8, 16, 64), "learning_rate": 1e-2},
-        "paper": {"widths": None},
+        "convolutional": {
+            "architecture": Convolutional((8, 16), (64,)),
+            "learning_rate": 1e-2,
+        },
     }
     parameters = {**LEARNING, "max_iter": 16, **own.get(architecture, {})}
-    embedder = small(
-        architecture=architecture, reconstruction_weight=0, **parameters
-    ).fit(digits[0])
+    embedder = small(**{"architecture": architecture, **parameters}, decoder=None).fit(
+        digits[0]
+    )
     assert embedder.transform(digits[1]).shape == (100, 16)
     learned = embedder.pairwise_distances(digits[1])
     constant = np.full_like(test_distances, test_distances.mean())
@@ -110,19 +115,21 @@ def test_decoded_images_are_measures_like_the_data(fitted, digits):
 def test_sparsity_concentrates_the_decoded_mass(small, digits):
     spread = []
     for weight in (0.0, 0.05):
-        embedder = small(sparsity_weight=weight, **LEARNING).fit(digits[0])
+        embedder = small(
+            decoder=HistogramDecoder(sparsity_weight=weight), **LEARNING
+        ).fit(digits[0])
         decoded = embedder.inverse_transform(embedder.transform(digits[0]))
         spread.append(np.sqrt(decoded).sum(axis=1).mean())
     assert spread[1] < 0.95 * spread[0]
 
 
 def test_no_decoder_without_a_weight(small, digits):
-    embedder = small(reconstruction_weight=0).fit(digits[0])
+    embedder = small(decoder=None).fit(digits[0])
     assert embedder.module_.decoder is None
     assert not hasattr(embedder, "inverse_transform")
     with pytest.raises(AttributeError) as error:
         embedder.inverse_transform(digits[0])
-    assert "Set reconstruction_weight > 0" in str(error.value.__cause__)
+    assert "Set decoder='auto'" in str(error.value.__cause__)
 
 
 def test_decoding_the_wrong_width(fitted):
@@ -130,7 +137,7 @@ def test_decoding_the_wrong_width(fitted):
         fitted.inverse_transform(np.zeros((2, 3)))
 
 
-@pytest.mark.parametrize("architecture", ["conv", "paper"])
+@pytest.mark.parametrize("architecture", ["convolutional", "courty2018"])
 def test_images_are_asked_for(architecture, small, digits):
     embedder = small(architecture=architecture, grid_shape=None)
     with pytest.raises(ValueError, match="architecture='auto' otherwise"):
@@ -155,11 +162,11 @@ def test_checked_measures_and_tensors_are_accepted(small, digits):
 
 
 @pytest.mark.parametrize(
-    ("architecture", "widths"), [("conv", ()), ("mlp", (8, 0)), ("mlp", (2.5,))]
+    "architecture", [Convolutional(()), Dense((8, 0)), Dense((2.5,)), Dense(("a",))]
 )
-def test_bad_widths(architecture, widths, small, digits):
-    with pytest.raises(ValueError, match="Got widths=.* positive integers"):
-        small(architecture=architecture, widths=widths).fit(digits[0])
+def test_bad_widths(architecture, small, digits):
+    with pytest.raises(ValueError, match="Got (widths|channels)=.* positive integers"):
+        small(architecture=architecture).fit(digits[0])
 
 
 def test_point_clouds_are_refused(small):
@@ -171,7 +178,6 @@ def test_translates_by_their_shift():
     X, W = make_translated(80, grid_shape=(8, 8), random_state=0)
     embedder = DeepWassersteinEmbedder(
         grid_shape=(8, 8),
-        widths=(64,),
         n_pairs=1_000,
         max_iter=40,
         gradient_weight=0.0,

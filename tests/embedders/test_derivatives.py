@@ -8,6 +8,8 @@ from joblib import Memory
 from toys import clouds_of, make_small, relative_error
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
+from skwass.architectures import ODEKENN, Convolutional, SetTransformer, Slices
+from skwass.labels import InBatch
 from skwass.labels.probes import choose_probes
 from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, SinkhornDivergence
@@ -15,11 +17,11 @@ from skwass.ot.engine import CHUNK_SIZE
 
 EMBEDDERS = {
     "deep": DeepWassersteinEmbedder,
-    "mlp": partial(DeepWassersteinEmbedder, architecture="mlp"),
-    "kuratowski": partial(KuratowskiEmbedder, architecture="cnn"),
+    "dense": partial(DeepWassersteinEmbedder, architecture="dense"),
+    "kuratowski": partial(KuratowskiEmbedder, architecture="deep_kenn"),
     "ode": KuratowskiEmbedder,
     "wormhole": WormholeEmbedder,
-    "deepsets": partial(WormholeEmbedder, architecture="deepsets"),
+    "fourier": partial(WormholeEmbedder, architecture="fourier"),
 }
 
 
@@ -33,10 +35,10 @@ def have_slopes(batches):
 @pytest.mark.parametrize(
     "name",
     [
-        "mlp",
+        "dense",
         *(
             pytest.param(name, marks=pytest.mark.slow)
-            for name in ("deep", "kuratowski", "ode", "wormhole", "deepsets")
+            for name in ("deep", "kuratowski", "ode", "wormhole", "fourier")
         ),
     ],
 )
@@ -81,14 +83,18 @@ def test_exact_solves_have_derivatives(name, digits, labelled_digits, batches):
 @pytest.mark.parametrize(
     ("embedder", "parameters", "expected"),
     [
-        (DeepWassersteinEmbedder, {"architecture": "conv", "widths": (4, 8)}, True),
+        (DeepWassersteinEmbedder, {"architecture": Convolutional((4,), (8,))}, True),
         (DeepWassersteinEmbedder, {"exact_mean": False}, False),
-        (DeepWassersteinEmbedder, {"architecture": "mlp"}, True),
-        (KuratowskiEmbedder, {"adjoint": True}, False),
-        (KuratowskiEmbedder, {"aggregation": "l1", "backbone": "mlp"}, True),
-        (WormholeEmbedder, {"architecture": "deepsets", "exact_mean": False}, True),
-        (WormholeEmbedder, {"architecture": "inducing"}, False),
-        (WormholeEmbedder, {"labels": "in_batch", "block_size": 5}, True),
+        (DeepWassersteinEmbedder, {"architecture": "dense"}, True),
+        (KuratowskiEmbedder, {"architecture": ODEKENN(adjoint=True)}, False),
+        (
+            KuratowskiEmbedder,
+            {"architecture": ODEKENN("dense", aggregation="l1")},
+            True,
+        ),
+        (WormholeEmbedder, {"architecture": "fourier", "exact_mean": False}, True),
+        (WormholeEmbedder, {"architecture": SetTransformer(n_inducing=8)}, False),
+        (WormholeEmbedder, {"labels": InBatch(5)}, True),
     ],
 )
 def test_networks_that_can_use_them_do(embedder, parameters, expected, digits, batches):
@@ -105,14 +111,15 @@ def test_clouds_have_them_too(batches):
 def test_a_matrix_of_ground_distances_has_them(digits, batches):
     metric = np.abs(np.subtract.outer(np.arange(64), np.arange(64))) / 8
     truth = ExactWasserstein(ground_metric=metric)
-    make_small(DeepWassersteinEmbedder, max_iter=1, ground_truth=truth).fit(digits[0])
+    parameters = {"architecture": "auto", "ground_truth": truth, "max_iter": 1}
+    make_small(DeepWassersteinEmbedder, **parameters).fit(digits[0])
     assert have_slopes(batches)
 
 
 def test_memory_keeps_them(small, digits, tmp_path):
     embedder = small(memory=Memory(tmp_path, verbose=0), max_iter=1)
     Z = embedder.fit(digits[0]).transform(digits[1])
-    again = embedder.set_params(widths=(64,)).fit(digits[0])
+    again = embedder.set_params(architecture=Slices((64,))).fit(digits[0])
     assert again.n_solves_ == 0
     np.testing.assert_array_equal(again.transform(digits[1]), Z)
     embedder.set_params(gradient_weight=0.0).fit(digits[0])
@@ -160,11 +167,11 @@ def test_a_fit_that_goes_on_keeps_its_kind_of_network(small, digits, batches):
     """Parameters may say otherwise by then."""
     embedder = small(warm_start=True, max_iter=1, exact_mean=False).fit(digits[0])
     assert not have_slopes(batches)
-    embedder.set_params(architecture="mlp").fit(digits[0])
+    embedder.set_params(architecture="dense").fit(digits[0])
     assert not have_slopes(batches)
     other = small(warm_start=True, max_iter=1).fit(digits[0])
     assert have_slopes(batches)
-    other.set_params(architecture="mlp", exact_mean=False).fit(digits[0])
+    other.set_params(architecture="dense", exact_mean=False).fit(digits[0])
     assert have_slopes(batches)
 
 

@@ -4,14 +4,24 @@ from functools import partial
 
 import numpy as np
 import pytest
-from toys import LEARNING, make_small
+from toys import LEARNING, make_small, relative_error
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
+from skwass.architectures import (
+    ODEKENN,
+    Convolutional,
+    DeepKENN,
+    Dense,
+    Fourier,
+    HistogramDecoder,
+    Slices,
+)
+from skwass.datasets import make_translated
 from skwass.ot import ExactWasserstein, SinkhornDivergence
 
 EMBEDDERS = {
     "deep": DeepWassersteinEmbedder,
-    "kuratowski": partial(KuratowskiEmbedder, architecture="cnn"),
+    "kuratowski": partial(KuratowskiEmbedder, architecture="deep_kenn"),
     "wormhole": WormholeEmbedder,
 }
 SHIFT = np.array([2, -1])
@@ -57,7 +67,7 @@ def test_without_it_translates_are_somewhere_else(digits):
 
 def test_decoded_images_move_with_the_mean(digits):
     small = partial(make_small, DeepWassersteinEmbedder, grid_shape=(14, 14))
-    embedder = small(reconstruction_weight=0.02, **LEARNING)
+    embedder = small(decoder=HistogramDecoder(0.02), **LEARNING)
     embedder.fit(on_larger_grid(digits[0]))
     Z = embedder.transform(on_larger_grid(digits[1]))
     for shift in ([1, 0], [0, -1], [0.5, 0]):
@@ -75,14 +85,18 @@ def test_decoded_images_move_with_the_mean(digits):
     [
         (DeepWassersteinEmbedder, {}, True),
         (DeepWassersteinEmbedder, {"architecture": "slices"}, True),
-        (DeepWassersteinEmbedder, {"architecture": "mlp"}, False),
+        (DeepWassersteinEmbedder, {"architecture": "dense"}, False),
         (DeepWassersteinEmbedder, {"n_components": 3}, False),
         (DeepWassersteinEmbedder, {"n_components": 3, "exact_mean": True}, True),
         (DeepWassersteinEmbedder, {"ground_truth": ExactWasserstein(p=1)}, False),
         (DeepWassersteinEmbedder, {"ground_truth": SinkhornDivergence()}, True),
         (KuratowskiEmbedder, {}, True),
-        (KuratowskiEmbedder, {"aggregation": "l1"}, False),
-        (KuratowskiEmbedder, {"backbone": "conv", "widths": (4, 8)}, False),
+        (KuratowskiEmbedder, {"architecture": ODEKENN(aggregation="l1")}, False),
+        (
+            KuratowskiEmbedder,
+            {"architecture": DeepKENN(Convolutional((4,), (8,)))},
+            False,
+        ),
     ],
 )
 def test_where_the_mean_is_exact(embedder, parameters, expected, digits):
@@ -93,25 +107,30 @@ def test_where_the_mean_is_exact(embedder, parameters, expected, digits):
 @pytest.mark.parametrize(
     ("embedder", "parameters", "match"),
     [
-        (DeepWassersteinEmbedder, {"architecture": "conv"}, "architecture='conv'"),
+        (DeepWassersteinEmbedder, {"architecture": "convolutional"}, "Convolutional"),
         (DeepWassersteinEmbedder, {"n_components": 2}, "n_components=2"),
         (DeepWassersteinEmbedder, {"ground_truth": "gromov"}, "ground_truth=gromov"),
-        (KuratowskiEmbedder, {"aggregation": "l1"}, "aggregation='l1'"),
-        (KuratowskiEmbedder, {"backbone": "mlp"}, "backbone='mlp'"),
+        (
+            KuratowskiEmbedder,
+            {"architecture": DeepKENN(aggregation="l1")},
+            "aggregation='l1'",
+        ),
+        (KuratowskiEmbedder, {"architecture": ODEKENN("dense")}, "Dense"),
     ],
 )
 def test_means_that_cannot_be_exact(embedder, parameters, match, digits):
     small = make_small(embedder, exact_mean=True, n_pairs=50, **parameters)
     with pytest.raises(ValueError, match=match):
-        small.set_params(widths=None).fit(digits[0])
+        small.fit(digits[0])
 
 
 def test_given_distances_below_those_of_means_turn_it_off(digits, small):
     W = np.ones((40, 40)) - np.eye(40)
+    embedder = small(architecture="auto", max_iter=1)
     with pytest.warns(UserWarning, match="times W, by no common factor"):
-        embedder = small(max_iter=1).fit(digits[0][:40], distances=1e-3 * W)
+        embedder.fit(digits[0][:40], distances=1e-3 * W)
     assert embedder.module_.n_exact == 0
-    assert embedder.module_.settings["architecture"] == "mlp"
+    assert isinstance(embedder.architecture_, Dense)
 
 
 @pytest.mark.parametrize("embedder", [DeepWassersteinEmbedder, KuratowskiEmbedder])
@@ -119,23 +138,36 @@ def test_networks_without_slices_have_no_exact_mean(embedder):
     """In five dimensions there is room for the mean, and no network that carries it."""
     rng = np.random.default_rng(0)
     support, X = rng.normal(size=(12, 5)), rng.dirichlet(np.ones(12), 30)
-    small = partial(make_small, embedder, grid_shape=None, support=support, n_pairs=50)
+    architecture = "auto" if embedder is DeepWassersteinEmbedder else "ode_kenn"
+    own = {"grid_shape": None, "support": support, "architecture": architecture}
+    small = partial(make_small, embedder, n_pairs=50, **own)
     fitted = small().fit(X)
     assert fitted.module_.n_exact == 0
     assert fitted.transform(X).shape[0] == 30
-    with pytest.raises(ValueError, match="Got exact_mean=True with .*='mlp'"):
+    with pytest.raises(ValueError, match="Got exact_mean=True with .*Dense"):
         small(exact_mean=True).fit(X)
 
 
 def test_slices_are_for_few_dimensions():
     rng = np.random.default_rng(0)
     X = rng.random((30, 12))
-    for dim, kind in ((2, "slices"), (3, "slices"), (10, "mlp")):
+    for dim, kind in ((2, Slices), (3, Slices), (10, Dense)):
         support = rng.normal(size=(12, dim))
-        small = partial(make_small, grid_shape=None, max_iter=1, n_pairs=50)
+        common = {"architecture": "auto", "max_iter": 1, "n_pairs": 50}
+        small = partial(make_small, grid_shape=None, **common)
         deep = small(DeepWassersteinEmbedder, support=support).fit(X)
-        assert deep.module_.settings["architecture"] == kind
+        assert type(deep.architecture_) is kind
         clouds = rng.normal(size=(30, 8, dim))
         wormhole = small(WormholeEmbedder).fit(clouds)
-        has_slices = wormhole.module_.settings["architecture"] == "slices"
-        assert has_slices == (kind == "slices")
+        expected = Slices if kind is Slices else Fourier
+        assert type(wormhole.architecture_) is expected
+
+
+@pytest.mark.parametrize(
+    "embedder", [DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder]
+)
+def test_rounding_is_not_learned(embedder):
+    """All that differs between translates, beside means, is how their sums round."""
+    X, W = make_translated(60, grid_shape=(8, 8), random_state=0)
+    fitted = make_small(embedder, max_iter=10).fit(X)
+    assert relative_error(fitted.pairwise_distances(X), W) < 1e-2

@@ -9,6 +9,7 @@ from safetensors.torch import load_file, save_file
 from sklearn.exceptions import NotFittedError
 
 from skwass import DeepWassersteinEmbedder
+from skwass.architectures import Convolutional
 from skwass.measures import grid_support
 from skwass.ot import ExactWasserstein
 
@@ -17,10 +18,10 @@ from skwass.ot import ExactWasserstein
     "parameters",
     [
         {},
-        {"architecture": "conv", "widths": (4, 16)},
-        {"architecture": "paper", "widths": None},
+        {"architecture": Convolutional((4,), (16,))},
+        {"architecture": "courty2018"},
         {"grid_shape": None, "support": grid_support((8, 8))},
-        {"ground_truth": ExactWasserstein(p=1), "reconstruction_weight": 0},
+        {"ground_truth": ExactWasserstein(p=1), "decoder": None},
     ],
 )
 def test_a_loaded_embedder_is_the_saved_one(parameters, small, digits, tmp_path):
@@ -53,7 +54,7 @@ def test_names_of_features_are_kept(small, digits, tmp_path):
 def test_set_params_after_fit_does_not_change_what_is_saved(small, digits, tmp_path):
     path = tmp_path / "embedder.safetensors"
     embedder = small(max_iter=1).fit(digits[0])
-    embedder.set_params(n_components=3, architecture="conv").save(path)
+    embedder.set_params(n_components=3, architecture="convolutional").save(path)
     again = DeepWassersteinEmbedder.load(path)
     assert again.transform(digits[1]).shape == (100, 16)
 

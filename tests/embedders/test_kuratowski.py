@@ -11,24 +11,35 @@ from sklearn.pipeline import make_pipeline
 from toys import LEARNING, make_small, relative_error
 
 from skwass import KuratowskiEmbedder
+from skwass.architectures import (
+    ODEKENN,
+    Convolutional,
+    DeepKENN,
+    Dense,
+    HistogramDecoder,
+    Slices,
+)
+from skwass.measures import as_measures
 from skwass.nn import ode
 
 ARCHITECTURES = {
-    "last_layer": {"architecture": "last_layer"},
-    "cnn": {"architecture": "cnn"},
-    "cnn-conv": {"architecture": "cnn", "backbone": "conv", "widths": (4, 32)},
-    "ode": {"architecture": "ode", "n_nodes": 4},
-    "ode-conv": {"architecture": "ode", "backbone": "conv", "widths": (4, 32)},
-    "ode-C1": {"architecture": "ode", "n_nodes": 3, "velocity": True},
+    "last": DeepKENN(Slices((64,)), layers="last"),
+    "deep": DeepKENN(Slices((64,))),
+    "deep-conv": DeepKENN(Convolutional((4,), (32,))),
+    "ode": ODEKENN(widths=(64,), n_nodes=4),
+    "ode-conv": ODEKENN(Convolutional((4,), ()), widths=(32,)),
+    "ode-C1": ODEKENN(widths=(64,), velocity=True),
 }
+OF_ARCHITECTURE = ODEKENN().get_params()
 
 
-def embedder(kind="cnn", **parameters):
-    settings = {**ARCHITECTURES[kind], **parameters}
-    return make_small(KuratowskiEmbedder, **settings)
+def embedder(kind="deep", **parameters):
+    own = {name: parameters.pop(name) for name in OF_ARCHITECTURE & parameters.keys()}
+    architecture = clone(ARCHITECTURES[kind]).set_params(**own)
+    return make_small(KuratowskiEmbedder, architecture=architecture, **parameters)
 
 
-def learn(X, kind="cnn", **parameters):
+def learn(X, kind="deep", **parameters):
     return embedder(kind, **{**LEARNING, **parameters}).fit(X)
 
 
@@ -47,9 +58,9 @@ def fit_untrained(kind, aggregation, digits):
 
 # Each architecture with one of the aggregations; the rest of the product is slow.
 FAST = {
-    "last_layer": "l2",
-    "cnn": "l1",
-    "cnn-conv": "l2",
+    "last": "l2",
+    "deep": "l1",
+    "deep-conv": "l2",
     "ode": "l2",
     "ode-conv": "l1",
     "ode-C1": "l1",
@@ -149,8 +160,8 @@ def test_the_distance_is_the_formula(kind, trained, digits):
         q = np.resize(q, n_blocks)
     masses = digits[1] / digits[1].sum(axis=1, keepdims=True)
     with torch.no_grad():
-        inputs = module.inputs(torch.from_numpy(masses).float())
-        rows, means = module.split(inputs)
+        measures = as_measures(masses, grid_shape=(8, 8))
+        rows, means = module.split(module.inputs.rows(measures, torch.device("cpu")))
         maps = [phi.double().numpy() for phi in module.encoder.features(rows)]
     power = 1 if kind[1] == "l1" else 2
     expected = sum(
@@ -191,7 +202,7 @@ def test_the_loss_is_on_W_and_not_on_its_square(power, labelled_digits):
     X, W = labelled_digits
     aggregation = {1: "l1", 2: "l2"}[power]
     frozen = {"learning_rate": 1e-12, "max_iter": 1, "batch_size": 10**6}
-    fitted = embedder("cnn", aggregation=aggregation, early_stopping=False, **frozen)
+    fitted = embedder("deep", aggregation=aggregation, early_stopping=False, **frozen)
     fitted.fit(X, distances=W)
     i, j = np.triu_indices(60, 1)
     error = fitted.pairwise_distances(X)[i, j] - W[i, j]
@@ -215,7 +226,7 @@ def test_last_layer_is_the_last_block(digits):
     """Before training, the baseline is the last feature map of DeepKENN."""
     last, every = (
         fit_untrained(kind, "l1", digits).transform(digits[1])
-        for kind in ("last_layer", "cnn")
+        for kind in ("last", "deep")
     )
     block = every[:, -16:]
     np.testing.assert_allclose(2 * block, last, rtol=1e-4, atol=1e-5)
@@ -225,48 +236,44 @@ def test_last_layer_is_the_last_block(digits):
 def test_more_feature_maps_are_better_than_the_last(digits):
     scores = [
         learn(digits[0], kind, max_iter=20).score(digits[1])
-        for kind in ("last_layer", "cnn")
+        for kind in ("last", "deep")
     ]
     assert 1 - scores[1] < 0.95 * (1 - scores[0])
 
 
-@pytest.mark.parametrize("backbone", ["slices", "mlp", "conv"])
-@pytest.mark.parametrize("architecture", ["last_layer", "cnn", "ode"])
+@pytest.mark.parametrize("base", [Slices, Dense, Convolutional])
+@pytest.mark.parametrize("kind", [DeepKENN, ODEKENN])
 @pytest.mark.parametrize(
     "n_parameters", [8_000, pytest.param(30_000, marks=pytest.mark.slow)]
 )
-def test_architectures_at_one_size(architecture, backbone, n_parameters, digits):
+def test_architectures_at_one_size(kind, base, n_parameters, digits):
     fitted = KuratowskiEmbedder(
-        architecture=architecture,
-        backbone=backbone,
-        n_parameters=n_parameters,
+        architecture=kind(base(), n_parameters=n_parameters),
         n_components=16,
         grid_shape=(8, 8),
         n_pairs=100,
         max_iter=1,
-        reconstruction_weight=0.01,
+        decoder="auto",
         random_state=0,
     ).fit(digits[0])
     encoder = fitted.module_.encoder
     assert fitted.n_parameters_ == sum(p.numel() for p in encoder.parameters())
     assert 0.95 * n_parameters < fitted.n_parameters_ <= n_parameters
-    *widths, last = fitted.module_.settings["widths"]
-    wider = clone(fitted).set_params(widths=(*widths, last + 1), n_parameters=None)
-    assert wider.fit(digits[0]).n_parameters_ > n_parameters
+    wider = fitted.architecture_.scaled(1.1)
+    again = clone(fitted).set_params(architecture=wider).fit(digits[0])
+    assert again.n_parameters_ > n_parameters
 
 
 def test_sizes_that_do_not_fit(digits):
     with pytest.raises(ValueError, match=r"Got n_parameters=100, expected at least \d"):
-        embedder(widths=None, n_parameters=100).fit(digits[0])
-    with pytest.raises(ValueError, match=r"Got widths=\(64,\) and n_parameters=9000"):
-        embedder(n_parameters=9_000).fit(digits[0])
+        embedder(n_parameters=100).fit(digits[0])
     with pytest.raises(ValueError, match="expected one or more positive"):
         embedder("ode", widths=()).fit(digits[0])
 
 
 def test_convolutions_ask_for_images(digits):
-    with pytest.raises(ValueError, match=r"Got backbone='conv' .* backbone='auto'"):
-        embedder("cnn-conv", grid_shape=None).fit(digits[0])
+    with pytest.raises(ValueError, match=r"Got architecture__backbone=Conv.*='auto'"):
+        embedder("deep-conv", grid_shape=None).fit(digits[0])
 
 
 def test_point_clouds_are_told_the_way_out():
@@ -276,7 +283,7 @@ def test_point_clouds_are_told_the_way_out():
 
 @pytest.mark.parametrize(
     ("kind", "position"),
-    [("cnn", {}), ("ode", {"support": 2.0 * np.arange(32)[:, None]})],
+    [("deep", {}), ("ode", {"support": 2.0 * np.arange(32)[:, None]})],
 )
 def test_histograms_that_are_no_image(kind, position):
     X = on_a_line(150)
@@ -328,7 +335,7 @@ def test_an_adaptive_solver_is_near_rk4(digits):
 
 def test_decoded_images_are_measures_like_the_data(kind, digits):
     name, aggregation = kind
-    parameters = {"aggregation": aggregation, "reconstruction_weight": 0.02}
+    parameters = {"aggregation": aggregation, "decoder": HistogramDecoder(0.02)}
     fitted = learn(digits[0], name, n_pairs=500, max_iter=20, **parameters)
     X = digits[0] / digits[0].sum(axis=1, keepdims=True)
     decoded = fitted.inverse_transform(fitted.transform(X))
@@ -342,11 +349,13 @@ def test_grid_search_over_architectures_and_aggregations(digits, tmp_path):
     """In a pipeline with neighbours; labels are computed once a fold."""
     X, X_test, y, y_test = digits
     pipeline = make_pipeline(
-        embedder(n_nodes=3, memory=str(tmp_path)), KNeighborsClassifier(3)
+        embedder("ode", memory=str(tmp_path)), KNeighborsClassifier(3)
     )
     grid = {
-        "kuratowskiembedder__architecture": ["last_layer", "cnn", "ode"],
-        "kuratowskiembedder__aggregation": ["l1", "l2"],
+        "kuratowskiembedder__architecture": [
+            ARCHITECTURES[kind] for kind in ("last", "deep", "ode")
+        ],
+        "kuratowskiembedder__architecture__aggregation": ["l1", "l2"],
     }
     search = GridSearchCV(pipeline, grid, cv=2, error_score="raise").fit(X, y)
     assert len(search.cv_results_["mean_test_score"]) == 6

@@ -1,4 +1,4 @@
-"""n_pairs="auto": labels in rounds, as many as bring much."""
+"""labels="doubling": labels in rounds, as many as bring much."""
 
 import numpy as np
 import pytest
@@ -6,30 +6,28 @@ import torch
 from toys import make_small
 
 from skwass import DeepWassersteinEmbedder, WormholeEmbedder
-from skwass.embedders import _rounds
+from skwass.architectures import SetTransformer
 from skwass.embedders._rounds import train_in_rounds
-from skwass.labels import obtain
+from skwass.labels import Doubling
 from skwass.labels.solve import Labeller
 from skwass.nn.objectives import PairObjective
 from skwass.nn.train import TrainingResult
 from skwass.ot import ExactWasserstein
 from skwass.ot.engine import CHUNK_SIZE
 
-
-@pytest.fixture
-def few(monkeypatch):
-    """Make rounds small."""
-    monkeypatch.setattr(obtain, "FIRST_PAIRS", 200)
+# Rounds go on to the last pair, or end with the second: nothing is enough.
+TO_THE_LAST, TWO = Doubling(least_gain=-1.0), Doubling(least_gain=0.99)
 
 
 @pytest.fixture
-def plain(few):
+def plain():
     def fit(X, **parameters):
         common = {
-            "n_pairs": "auto",
+            "labels": "doubling",
+            "n_pairs": 200,
             "max_iter": 5,
             "batch_size": 64,
-            "reconstruction_weight": 0,
+            "decoder": None,
             "gradient_weight": 0,
         }
         return make_small(DeepWassersteinEmbedder, **{**common, **parameters}).fit(X)
@@ -50,17 +48,14 @@ def n_training(embedder):
     return embedder.n_pairs_ - N_VALIDATION
 
 
-def test_it_labels_more_while_that_brings_much(plain, images, digits, monkeypatch):
-    monkeypatch.setattr(_rounds, "LEAST_GAIN", -1.0)  # to the last pair
-    everything = plain(images)
+def test_it_labels_more_while_that_brings_much(plain, images, digits):
+    everything = plain(images, labels=TO_THE_LAST)
     assert n_training(everything) == N_TRAINING
     assert everything.n_solves_ == everything.n_pairs_
     n_rounds = 1 + int(np.ceil(np.log2(N_TRAINING / 200)))
     assert everything.n_iter_ == 5 * n_rounds == len(everything.validation_scores_)
-    monkeypatch.setattr(_rounds, "LEAST_GAIN", 1.0)  # nothing is enough
-    once = plain(images)
+    once = plain(images, labels=TWO)
     assert n_training(once) == 400
-    monkeypatch.setattr(_rounds, "LEAST_GAIN", 0.2)
     some = plain(images)
     assert 400 <= n_training(some) <= n_training(everything)
     assert everything.score(digits[1]) > once.score(digits[1])
@@ -79,7 +74,13 @@ def test_a_round_that_made_it_worse_is_undone(score, is_kept):
         return TrainingResult([0.9], [score], "callback")
 
     labelled, result = train_in_rounds(
-        module, first, fit_round, lambda labelled: f"more {labelled}", "labels", None
+        module,
+        first,
+        fit_round,
+        lambda labelled: f"more {labelled}",
+        "labels",
+        deadline=None,
+        least_gain=0.2,
     )
     assert labelled == "more labels"
     assert result == ([1.0, 0.9], [0.5, score], "callback")
@@ -105,11 +106,10 @@ def test_no_label_is_solved_twice_with_memory(plain, images, tmp_path):
     assert again.n_solves_ == 0
 
 
-def test_time_ends_rounds(plain, images, monkeypatch, clock):
+def test_time_ends_rounds(plain, images, clock):
     """Training takes a second per step; the second round is cut off."""
-    monkeypatch.setattr(_rounds, "LEAST_GAIN", -1.0)
     clock.charge(1.0, PairObjective, "__call__")
-    embedder = plain(images, max_time=50.0)
+    embedder = plain(images, labels=TO_THE_LAST, max_time=50.0)
     assert embedder.n_iter_ > 5
     assert n_training(embedder) == 400
     assert embedder.stopped_by_ == "max_time"
@@ -117,7 +117,6 @@ def test_time_ends_rounds(plain, images, monkeypatch, clock):
 
 def test_half_of_the_time_that_is_left_is_for_labels(plain, images, monkeypatch, clock):
     """A solve takes a second and training nothing; chunks that began are finished."""
-    monkeypatch.setattr(_rounds, "LEAST_GAIN", -1.0)
     clock.charge(1.0, ExactWasserstein, "_solve")
     n_labels, original = [], Labeller.label
 
@@ -127,29 +126,35 @@ def test_half_of_the_time_that_is_left_is_for_labels(plain, images, monkeypatch,
         return labels
 
     monkeypatch.setattr(Labeller, "label", spy)
-    plain(images, max_time=2_000.0)
+    plain(images, labels=TO_THE_LAST, max_time=2_000.0)
     # From 828 s on, 586 are half of what is left.
     assert n_labels[1:4] == [200, 400, 3 * CHUNK_SIZE]
 
 
 def test_what_rounds_need(digits):
-    with pytest.raises(ValueError, match="Got n_pairs='auto' with"):
-        make_small(DeepWassersteinEmbedder, n_pairs="auto", early_stopping=False).fit(
-            digits[0]
-        )
-    with pytest.raises(ValueError, match="labels='in_batch'"):
-        make_small(WormholeEmbedder, n_pairs="auto", labels="in_batch").fit(digits[0])
+    with pytest.raises(
+        ValueError, match="Got labels=Doubling.* with early_stopping=False"
+    ):
+        make_small(
+            DeepWassersteinEmbedder, labels="doubling", early_stopping=False
+        ).fit(digits[0])
+    with pytest.raises(ValueError, match="'least_gain' parameter of Doubling"):
+        make_small(DeepWassersteinEmbedder, labels=Doubling(1.0)).fit(digits[0])
 
 
-def test_learned_layers_get_single_pairs(few, images):
+def test_learned_layers_get_single_pairs(images):
     embedder = make_small(
-        WormholeEmbedder, n_pairs="auto", architecture="inducing", max_iter=1
+        WormholeEmbedder,
+        labels="doubling",
+        n_pairs=200,
+        architecture=SetTransformer(width=16, n_inducing=4),
+        max_iter=1,
     ).fit(images)
     assert n_training(embedder) >= 400
 
 
 def test_given_distances_are_all_there_is(images):
     W = np.ones((80, 80)) - np.eye(80)
-    embedder = make_small(DeepWassersteinEmbedder, n_pairs="auto", max_iter=1)
+    embedder = make_small(DeepWassersteinEmbedder, labels="doubling", max_iter=1)
     with pytest.warns(UserWarning, match="times W, by no common factor"):
         assert embedder.fit(images, distances=W).n_iter_ == 1

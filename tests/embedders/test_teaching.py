@@ -13,6 +13,7 @@ from skwass import (
     LinearOTEmbedder,
     WormholeEmbedder,
 )
+from skwass.architectures import Slices
 from skwass.embedders import _trained
 from skwass.labels.maps import learn_maps
 from skwass.labels.pairs import LabelledPairs
@@ -90,7 +91,7 @@ def test_maps_teach_what_few_pairs_cannot(embedder, digits, test_distances):
             n_pairs=100,
             max_iter=8,
             n_maps=n_maps,
-            reconstruction_weight=0.0,
+            decoder=None,
             early_stopping=False,
         ).fit(digits[0])
         d = fitted.pairwise_distances(digits[1])[i, j]
@@ -105,9 +106,9 @@ def test_maps_teach_what_few_pairs_cannot(embedder, digits, test_distances):
 def test_clouds_learn_maps_too():
     rng = np.random.default_rng(0)
     clouds = [rng.normal(size=(rng.integers(5, 20), 3)) * f for f in (1, 2, 3) * 15]
-    embedder = WormholeEmbedder(
-        n_maps=30, n_pairs=100, max_iter=2, n_frequencies=32, random_state=0
-    ).fit(clouds)
+    embedder = WormholeEmbedder(n_maps=30, n_pairs=100, max_iter=2, random_state=0).fit(
+        clouds
+    )
     assert embedder.n_iter_ == 4
     assert embedder.score(clouds) > 0.5
 
@@ -171,7 +172,10 @@ def test_memory_keeps_maps(name, digits, tmp_path):
             )
         else:
             embedder = make_small(
-                DeepWassersteinEmbedder, n_maps=50, memory=str(tmp_path), widths=widths
+                DeepWassersteinEmbedder,
+                n_maps=50,
+                memory=str(tmp_path),
+                architecture=Slices(widths),
             )
         fits.append(embedder.set_params(grid_shape=(8, 8)).fit(digits[0]))
     first, again, other = fits

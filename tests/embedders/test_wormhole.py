@@ -7,7 +7,16 @@ from scipy.stats import ortho_group
 from sklearn.model_selection import GridSearchCV
 
 from skwass import WormholeEmbedder
+from skwass.architectures import (
+    ODEKENN,
+    CloudDecoder,
+    DeepSets,
+    Fourier,
+    SetTransformer,
+    Slices,
+)
 from skwass.datasets import make_gaussian_clouds
+from skwass.labels import Blocks, InBatch, Pairs
 from skwass.labels.pairs import N_SCALE_PAIRS, choose_pairs
 from skwass.measures import PointClouds, as_measures
 from skwass.nn.transformer import SetEncoder
@@ -18,22 +27,26 @@ from skwass.ot import (
     pairwise_wasserstein,
 )
 
+_SIZES = {"widths": (32,), "n_frequencies": 32}
+SLICES, FOURIER = Slices(widths=(32,)), Fourier(**_SIZES)
+DEEP_SETS = DeepSets(width=16, **_SIZES)
+TRANSFORMER = SetTransformer(width=16, **_SIZES)
+INDUCING = SetTransformer(width=16, n_inducing=8, **_SIZES)
 ARCHITECTURES = {
-    "slices": {},
-    "deepsets": {"architecture": "deepsets"},
-    "deepsets with layers": {"architecture": "deepsets", "n_layers": 2},
-    "transformer": {"architecture": "transformer"},
-    "inducing": {"architecture": "inducing", "exact_mean": False},
-    "gromov": {"ground_truth": "gromov"},
+    "slices": {"architecture": SLICES},
+    "fourier": {"architecture": FOURIER},
+    "deep sets": {"architecture": DEEP_SETS},
+    "transformer": {"architecture": TRANSFORMER},
+    "inducing": {"architecture": INDUCING, "exact_mean": False},
+    "ode": {"architecture": ODEKENN(Fourier((), n_frequencies=32), widths=(32,))},
+    "gromov": {"ground_truth": "gromov", "architecture": FOURIER},
 }
 
 
 def small(**parameters):
     defaults = {
+        "architecture": SLICES,
         "n_components": 16,
-        "widths": (32,),
-        "n_frequencies": 32,
-        "width": 16,
         "n_pairs": 200,
         "max_iter": 2,
         "learning_rate": 3e-3,
@@ -127,10 +140,10 @@ def test_when_the_mean_is_exact(parameters, is_exact, clouds):
 @pytest.mark.parametrize(
     "architecture",
     [
-        "slices",
-        "deepsets",
-        pytest.param("transformer", marks=pytest.mark.slow),
-        pytest.param("inducing", marks=pytest.mark.slow),
+        SLICES,
+        FOURIER,
+        pytest.param(TRANSFORMER, marks=pytest.mark.slow),
+        pytest.param(INDUCING, marks=pytest.mark.slow),
     ],
 )
 def test_it_learns(architecture):
@@ -146,7 +159,6 @@ def test_it_learns(architecture):
         architecture=architecture,
         n_pairs=1_500,
         max_iter=12,
-        block_size=10,
         gradient_weight=0.0,
     ).fit(train)
     error = np.mean((W - embedder.pairwise_distances(test))[upper] ** 2)
@@ -158,66 +170,60 @@ def test_images_are_clouds_of_pixels(digits):
     for parameters in (
         {},
         {"exact_mean": False},
-        {"architecture": "deepsets"},
-        {"architecture": "transformer"},
+        {"architecture": FOURIER},
+        {"architecture": TRANSFORMER},
     ):
         embedder = small(grid_shape=(8, 8), max_iter=1, **parameters).fit(X)
         Z = embedder.transform(X_test)
         clouds = as_measures(X_test, grid_shape=(8, 8)).to_clouds()
-        listed = [clouds.measure(i) for i in range(len(clouds))]
-        as_points = embedder.module_(listed, embedder._device()).detach().numpy()
+        as_points = embedder.module_.embed(clouds, embedder._device()).detach().numpy()
         assert relative_change(as_points, Z) < 1e-5
         with pytest.raises(ValueError, match="expected histograms"):
             embedder.transform(clouds)
 
 
 def test_isometries_do_not_move_gromov_embeddings(clouds):
-    embedder = small(ground_truth=GromovWasserstein()).fit(clouds)
+    truth = GromovWasserstein()
+    embedder = small(ground_truth=truth, architecture=FOURIER).fit(clouds)
     Z = embedder.transform(clouds)
     turn = ortho_group.rvs(3, random_state=0)  # a rotation or a reflection
     for turned in (turn, turn * [-1, 1, 1]):
         moved = [(x @ turned + 100, a) for x, a in clouds]
         assert relative_change(embedder.transform(moved), Z) < 1e-4
-    W = pairwise_wasserstein(clouds[:20], ground_truth=GromovWasserstein())
+    W = pairwise_wasserstein(clouds[:20], ground_truth=truth)
     upper = np.triu_indices(20, k=1)
     found = embedder.pairwise_distances(clouds[:20])[upper]
     assert np.corrcoef(found, W[upper])[0, 1] > 0.8
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("labels", ["pairs", "blocks", "in_batch"])
+@pytest.mark.parametrize("labels", [Pairs(), Blocks(8), InBatch(8)])
 def test_labels_of_every_kind_teach(labels, clouds):
     truth = SinkhornDivergence(reg=0.1)
-    embedder = small(
-        labels=labels, block_size=8, ground_truth=truth, n_pairs=400, max_iter=6
-    ).fit(clouds)
+    embedder = small(labels=labels, ground_truth=truth, n_pairs=400, max_iter=6)
+    embedder.fit(clouds)
     assert embedder.validation_scores_[-1] > 0
 
 
-@pytest.mark.parametrize("labels", ["pairs", "blocks", "in_batch"])
+@pytest.mark.parametrize("labels", [Pairs(), Blocks(8), InBatch(8)])
 def test_labels_of_every_kind(labels, clouds):
     truth = SinkhornDivergence(reg=0.1)
-    settings = {
-        "labels": labels,
-        "block_size": 8,
-        "ground_truth": truth,
-        "max_iter": 3,
-    }
+    settings = {"labels": labels, "ground_truth": truth, "max_iter": 3}
     embedder = small(**settings).fit(clouds)
     Z = embedder.transform(clouds)
     n_validation = 15  # all pairs of six measures
     steps = -(-200 // 28)
     expected = {
-        "pairs": 200 + n_validation,
-        "blocks": 200 + n_validation,
-        "in_batch": N_SCALE_PAIRS + n_validation + 3 * steps * 28,
+        Pairs: 200 + n_validation,
+        Blocks: 200 + n_validation,
+        InBatch: N_SCALE_PAIRS + n_validation + 3 * steps * 28,
     }
-    assert embedder.n_solves_ == embedder.n_pairs_ == expected[labels]
+    assert embedder.n_solves_ == embedder.n_pairs_ == expected[type(labels)]
     assert small(**settings).fit(clouds).transform(clouds).tobytes() == Z.tobytes()
 
 
 def test_labels_in_the_batch_are_those_of_the_ground_truth(clouds, batches):
-    embedder = small(labels="in_batch", block_size=5, max_iter=1, n_pairs=20)
+    embedder = small(labels=InBatch(5), max_iter=1, n_pairs=20)
     scale = float(embedder.fit(clouds).module_.scale)
     W = pairwise_wasserstein(clouds)
     assert len(batches) == 2
@@ -229,13 +235,13 @@ def test_labels_in_the_batch_are_those_of_the_ground_truth(clouds, batches):
 
 
 def test_given_labels_and_labels_in_the_batch_exclude_each_other(clouds):
-    with pytest.raises(ValueError, match="Got labels='in_batch' and distances"):
+    with pytest.raises(ValueError, match="Got labels=InBatch.* and distances"):
         small(labels="in_batch").fit(clouds, distances=np.zeros((60, 60)))
 
 
 def test_a_matrix_of_distances_trains_by_tiles(clouds):
     W = pairwise_wasserstein(clouds)
-    embedder = small(architecture="transformer", max_iter=2).fit(clouds, distances=W)
+    embedder = small(architecture=TRANSFORMER, max_iter=2).fit(clouds, distances=W)
     assert embedder.n_solves_ == 0
     assert embedder.n_pairs_ == 60 * 59 // 2
 
@@ -261,8 +267,7 @@ def test_blocks_share_measures_and_no_pair(n_pairs):
 def test_decoded_clouds_are_near():
     clouds, _ = make_gaussian_clouds(80, n_points=30, random_state=0)
     embedder = small(
-        reconstruction_weight=1.0,
-        n_points=30,
+        decoder=CloudDecoder(1.0, n_points=30),
         n_pairs=1_000,
         max_iter=40,
         gradient_weight=0.0,
@@ -285,7 +290,7 @@ def test_decoded_clouds_are_near():
 
 
 def test_the_size_of_decoded_clouds_is_that_of_the_data(clouds):
-    embedder = small(reconstruction_weight=0.1, max_iter=1).fit(clouds)
+    embedder = small(decoder="cloud", max_iter=1).fit(clouds)
     sizes = []
     for _, a in clouds:
         a = a / a.sum()
@@ -300,7 +305,7 @@ def test_the_size_of_decoded_clouds_is_that_of_the_data(clouds):
     assert not hasattr(small(), "inverse_transform")
 
 
-@pytest.mark.parametrize("architecture", ["transformer", "inducing", "deepsets"])
+@pytest.mark.parametrize("architecture", [TRANSFORMER, INDUCING, DEEP_SETS])
 def test_clouds_are_subsampled_in_training_alone(architecture, clouds, monkeypatch):
     sizes = []
     original = SetEncoder.forward
@@ -310,7 +315,8 @@ def test_clouds_are_subsampled_in_training_alone(architecture, clouds, monkeypat
         return original(self, tokens, masses)
 
     monkeypatch.setattr(SetEncoder, "forward", spy)
-    embedder = small(architecture=architecture, n_layers=1, max_points=10, max_iter=1)
+    embedder = small(architecture=architecture, max_iter=1)
+    embedder.set_params(architecture__n_layers=1, architecture__max_points=10)
     embedder.fit(clouds).transform(clouds)
     assert max(n for training, n in sizes if training) == 10
     assert max(n for training, n in sizes if not training) > 30
@@ -322,7 +328,7 @@ def test_many_dimensions_and_memory_maps(tmp_path):
     X = latent @ rng.normal(size=(4, 300)) + 0.1 * rng.normal(size=(80, 11, 300))
     np.save(tmp_path / "X.npy", X.astype(np.float32))
     mapped = np.load(tmp_path / "X.npy", mmap_mode="r")
-    for parameters in ({}, {"architecture": "transformer"}):
+    for parameters in ({}, {"architecture": TRANSFORMER}):
         embedder = small(n_pairs=600, max_iter=12, **parameters).fit(mapped)
         measures = embedder._as_measures(mapped)
         assert all(np.shares_memory(x, mapped) for x in measures.points)
@@ -333,9 +339,7 @@ def test_many_dimensions_and_memory_maps(tmp_path):
 
 def test_files_keep_every_setting(clouds, tmp_path):
     for k, parameters in enumerate(ARCHITECTURES.values()):
-        embedder = small(
-            max_iter=1, reconstruction_weight=0.1, n_points=5, **parameters
-        )
+        embedder = small(max_iter=1, decoder=CloudDecoder(n_points=5), **parameters)
         Z = embedder.fit(clouds).transform(clouds)
         path = tmp_path / f"{k}.safetensors"
         embedder.save(path)
@@ -348,7 +352,10 @@ def test_files_keep_every_setting(clouds, tmp_path):
 
 
 def test_a_grid_of_architectures(clouds):
-    grid = {"architecture": ["deepsets", "transformer"], "block_size": [4, 8]}
+    grid = {
+        "architecture": [FOURIER, TRANSFORMER],
+        "labels": [Blocks(4), Blocks()],
+    }
     search = GridSearchCV(small(max_iter=1), grid, cv=2, error_score="raise")
     search.fit(PointClouds(*zip(*[(x, a / a.sum()) for x, a in clouds], strict=True)))
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
@@ -357,10 +364,11 @@ def test_a_grid_of_architectures(clouds):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"n_heads": 3}, "Got width=16 with n_heads=3"),
+        ({"architecture": SetTransformer(n_heads=3)}, "Got width=64 with n_heads=3"),
+        ({"decoder": CloudDecoder(n_heads=3)}, "Got width=64 with n_heads=3"),
         ({"exact_mean": True, "ground_truth": "gromov"}, "Got exact_mean=True with"),
         ({"exact_mean": True, "n_components": 3}, "points of dimension 3"),
-        ({"widths": (0,)}, r"Got widths=\(0,\)"),
+        ({"architecture": Slices((0,))}, r"Got widths=\(0,\)"),
     ],
 )
 def test_bad_parameters(parameters, message, clouds):
@@ -375,14 +383,18 @@ def test_padding_is_reported(clouds):
 
 
 def test_dropout_follows_the_random_state(clouds):
-    parameters = {"architecture": "transformer", "dropout": 0.3, "max_iter": 2}
+    parameters = {
+        "architecture": SetTransformer(width=16, dropout=0.3, **_SIZES),
+        "max_iter": 2,
+    }
     state = torch.get_rng_state()
     first, second = (
         small(**parameters).fit(clouds).transform(clouds) for _ in range(2)
     )
     assert first.tobytes() == second.tobytes()
     assert torch.equal(torch.get_rng_state(), state)
-    without = small(**{**parameters, "dropout": 0.0}).fit(clouds).transform(clouds)
+    without = small(**{**parameters, "architecture": TRANSFORMER}).fit(clouds)
+    without = without.transform(clouds)
     assert not np.allclose(without, first)
 
 
@@ -429,7 +441,7 @@ def test_the_mean_is_not_exact_where_labels_are_below_it(clouds):
 
 
 def test_few_measures_are_all_for_training_in_the_batch(clouds):
-    embedder = small(labels="in_batch", block_size=50, n_pairs=10, max_iter=1)
+    embedder = small(labels=InBatch(50), n_pairs=10, max_iter=1)
     embedder.fit(clouds[:30])
     assert embedder.validation_scores_ == []
     assert embedder.n_solves_ == N_SCALE_PAIRS + 1 + 30 * 29 // 2

@@ -6,6 +6,7 @@ import pytest
 from sklearn.decomposition import PCA
 
 from skwass import DeepWassersteinEmbedder, WormholeEmbedder
+from skwass.architectures import CloudDecoder
 from skwass.datasets import make_gaussian_clouds, make_translated
 from skwass.geometry import barycenter, geodesic
 from skwass.inspection import BarycenterDisplay, EmbeddingDisplay, GeodesicDisplay
@@ -19,8 +20,8 @@ def no_figures_left():
 
 def small(dim=2, **parameters):
     return WormholeEmbedder(
-        n_components=8, n_pairs=60, max_iter=1, widths=(16,), n_points=12, width=16,
-        reconstruction_weight=0.1, random_state=0, **parameters,
+        n_components=8, n_pairs=60, max_iter=1,
+        decoder=CloudDecoder(n_points=12, width=16), random_state=0, **parameters,
     )  # fmt: skip
 
 
@@ -35,7 +36,7 @@ def points(dim):
 CASES = {
     "images": (
         DeepWassersteinEmbedder(
-            grid_shape=(6, 6), widths=(8,), n_pairs=60, max_iter=1, random_state=0
+            grid_shape=(6, 6), n_pairs=60, max_iter=1, random_state=0
         ),
         images(),
     ),

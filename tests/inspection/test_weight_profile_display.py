@@ -4,8 +4,10 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy.spatial.distance import pdist
+from sklearn.exceptions import NotFittedError
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder
+from skwass.architectures import ODEKENN, DeepKENN, Slices
 from skwass.datasets import make_translated
 from skwass.inspection import WeightProfileDisplay
 
@@ -15,8 +17,6 @@ X, _ = make_translated(60, grid_shape=(6, 6), random_state=0)
 def fit(**parameters):
     return KuratowskiEmbedder(
         4,
-        widths=(16,),
-        n_nodes=3,
         n_pairs=300,
         max_iter=3,
         grid_shape=(6, 6),
@@ -33,7 +33,7 @@ def _close():
 
 @pytest.mark.parametrize("aggregation", ["l1", "l2"])
 def test_layers(aggregation):
-    embedder = fit(architecture="cnn", aggregation=aggregation)
+    embedder = fit(architecture=DeepKENN(Slices((16,)), aggregation=aggregation))
     display = WeightProfileDisplay.from_estimator(embedder, X)
     bars = [bar.get_height() for bar in display.weights_ax_.patches]
     np.testing.assert_allclose(bars, embedder.block_weights_)
@@ -53,7 +53,7 @@ def test_layers(aggregation):
 
 @pytest.mark.parametrize("velocity", [False, True])
 def test_curves_over_time(velocity):
-    embedder = fit(architecture="ode", velocity=velocity, early_stopping=False)
+    embedder = fit(architecture=ODEKENN(velocity=velocity), early_stopping=False)
     display = WeightProfileDisplay.from_estimator(embedder, X)
     lines = display.weights_ax_.lines
     assert len(lines) == (2 if velocity else 1)
@@ -69,7 +69,7 @@ def test_curves_over_time(velocity):
 
 
 def test_last_layer_and_a_fit_that_went_on():
-    embedder = fit(architecture="last_layer").partial_fit(X)
+    embedder = fit(architecture=DeepKENN(Slices((16,)), layers="last")).partial_fit(X)
     display = WeightProfileDisplay.from_estimator(embedder, X)
     np.testing.assert_array_equal(display.positions, [2])
     loss, validation = display.training_ax_.lines
@@ -78,7 +78,7 @@ def test_last_layer_and_a_fit_that_went_on():
 
 
 def test_weights_far_apart_are_all_seen():
-    embedder = fit(architecture="cnn")
+    embedder = fit(architecture=DeepKENN(Slices((16,))))
     display = WeightProfileDisplay.from_estimator(embedder, X)
     display.weights = np.array([[1.0, 20.0]])
     display.plot()
@@ -91,7 +91,7 @@ def test_weights_far_apart_are_all_seen():
 
 
 def test_axes_of_the_user():
-    embedder = fit(architecture="ode")
+    embedder = fit(architecture="ode_kenn")
     _, axes = plt.subplots(3, 1)
     display = WeightProfileDisplay.from_estimator(embedder, X, axes=axes)
     assert list(axes) == [
@@ -102,13 +102,15 @@ def test_axes_of_the_user():
 
 
 def test_bad_calls():
-    embedder = fit(architecture="last_layer")
+    embedder = fit(architecture=DeepKENN(Slices((16,)), layers="last"))
     with pytest.raises(ValueError, match="Got X=equal measures, 5 of them"):
         WeightProfileDisplay.from_estimator(embedder, np.tile(X[:1], (5, 1)))
     with pytest.raises(ValueError, match="Got axes of length 1, expected 3"):
         WeightProfileDisplay.from_estimator(embedder, X, axes=plt.gca())
     with pytest.raises(ValueError, match="Got X with n_samples=1"):
         WeightProfileDisplay.from_estimator(embedder, X[:1])
-    other = DeepWassersteinEmbedder()
-    with pytest.raises(TypeError, match="Got estimator=DeepWassersteinEmbedder"):
+    other = DeepWassersteinEmbedder(grid_shape=(6, 6), n_pairs=50, max_iter=1).fit(X)
+    with pytest.raises(TypeError, match="expected an embedder fitted with DeepKENN"):
         WeightProfileDisplay.from_estimator(other, X)
+    with pytest.raises(NotFittedError):
+        WeightProfileDisplay.from_estimator(KuratowskiEmbedder(), X)

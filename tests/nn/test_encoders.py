@@ -1,21 +1,28 @@
 """Encoders and decoders: shapes, the layers of the paper, one sample at a time."""
 
+import math
+
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skwass.nn.conv import PaperDecoder, PaperEncoder, StridedEncoder
+from skwass.nn.conv import PaperDecoder, paper_layers, strided_stages
 from skwass.nn.initialization import build
-from skwass.nn.mlp import DenseDecoder, DenseEncoder, dense_stages
+from skwass.nn.mlp import DenseDecoder, dense_stages
+
+
+def strided(grid, channels, dense):
+    return nn.Sequential(*strided_stages(grid, channels, dense)[0])
+
 
 GRIDS = [(28, 28), (9, 7), (1, 12), (5, 1)]
 ENCODERS = {
-    "paper": PaperEncoder,
-    "strided": lambda grid, k: StridedEncoder(grid, (4, 6, 16), k),
-    "one_width": lambda grid, k: StridedEncoder(grid, (16,), k),
-    "dense": lambda grid, k: DenseEncoder(grid[0] * grid[1], (16, 8), k),
-    "linear": lambda grid, k: DenseEncoder(grid[0] * grid[1], (), k),
+    "paper": paper_layers,
+    "strided": lambda grid, k: strided(grid, (4, 6), [16, k]),
+    "no_convolution": lambda grid, k: strided(grid, (), [16, k]),
+    "dense": lambda grid, k: nn.Sequential(*dense_stages([math.prod(grid), 16, 8, k])),
+    "linear": lambda grid, k: nn.Sequential(*dense_stages([math.prod(grid), k])),
 }
 DECODERS = {
     "paper": PaperDecoder,
@@ -64,7 +71,7 @@ def n_weights(module):
 
 @torch.no_grad()
 def test_paper_encoder_is_the_one_of_the_paper():
-    encoder = make(lambda: PaperEncoder((28, 28), 50))
+    encoder = make(lambda: paper_layers((28, 28), 50))
     conv_20, conv_5 = 20 * (3 * 3 * 1 + 1), 5 * (5 * 5 * 20 + 1)
     dense_100, dense_50 = 100 * (5 * 28 * 28 + 1), 50 * (100 + 1)
     assert n_weights(encoder) == conv_20 + conv_5 + dense_100 + dense_50 == 399_855
@@ -93,7 +100,7 @@ def test_paper_decoder_is_the_one_of_the_paper():
 
 @torch.no_grad()
 def test_strided_encoder_halves_odd_grids_upwards():
-    encoder = make(lambda: StridedEncoder((9, 7), (4, 6, 16), 3))
+    encoder = make(lambda: strided((9, 7), (4, 6), [16, 3]))
     w1, b1, w2, b2, w3, b3, w4, b4 = encoder.parameters()
     x = random_masses(63)
     h = F.silu(F.conv2d(x.reshape(6, 1, 9, 7), w1, b1, stride=2, padding=1))

@@ -3,21 +3,27 @@
 import pytest
 import torch
 
+from skwass.nn.encoders import Encoder
 from skwass.nn.initialization import build
-from skwass.nn.mlp import DenseEncoder
+from skwass.nn.inputs import FixedInput
+from skwass.nn.mlp import dense_stages
+from skwass.nn.network import MeasureData, Network
 from skwass.nn.objectives import PairObjective
 from skwass.nn.pairs import PairBatch
-from skwass.nn.siamese import HistogramData, Siamese
 from skwass.nn.slopes import LEAST_W, LinearSlopes, slope_regression
 
 
 def make(blocks, n_exact=0):
     generator = torch.Generator().manual_seed(0)
     free = sum(blocks) - n_exact
-    model = build(
-        lambda: Siamese(None, DenseEncoder(6, (8,), free), None, blocks, n_exact),
-        generator,
-    ).double()
+
+    def factory():
+        inputs, encoder = FixedInput(), Encoder(dense_stages([6, 8, free]), free)
+        inputs.n_exact = n_exact
+        encoder.blocks = (*blocks[:-1], blocks[-1] - n_exact)
+        return Network(inputs, None, encoder, None)
+
+    model = build(factory, generator).double()
     model.scale.fill_(1.0)
     rows = torch.randn(5, 6 + n_exact, generator=generator).double()
     probes = torch.randn(3, 6, generator=generator).double()
@@ -46,7 +52,7 @@ def test_it_compares_with_derivatives_of_squared_distances(blocks, n_exact, squa
                 moved[end, :6] += share * (probe - rows[end, :6])
                 change = squares(model, moved, left, right) - start
                 slopes[pair, side, k] = change[pair] / share
-    data = HistogramData(rows, row_slopes=LinearSlopes(probes))
+    data = MeasureData(None, rows, row_slopes=LinearSlopes(probes))
     batch = PairBatch(*parts, slopes=slopes)
     assert slope_regression(model, data, batch, squared) < 1e-8
     off = batch._replace(slopes=slopes + 1)
@@ -62,7 +68,7 @@ def test_equal_measures_leave_gradients_finite():
     for blocks in ((4,), (4, 3)):
         model, rows, probes, parts = make(blocks)
         rows[3] = rows[0]
-        data = HistogramData(rows, row_slopes=LinearSlopes(probes))
+        data = MeasureData(None, rows, row_slopes=LinearSlopes(probes))
         slopes = torch.zeros(3, 2, 3).double()
         batch = PairBatch(*parts, slopes=slopes)
         PairObjective(False, data, 1.0)(model, batch, 0.0).backward()
@@ -71,7 +77,7 @@ def test_equal_measures_leave_gradients_finite():
 
 def test_the_weight_falls_to_nothing():
     model, rows, probes, parts = make((4,))
-    data = HistogramData(rows, row_slopes=LinearSlopes(probes))
+    data = MeasureData(None, rows, row_slopes=LinearSlopes(probes))
     batch = PairBatch(*parts, slopes=torch.ones(3, 2, 3).double())
     plain = PairObjective(False, data)(model, batch, 0.0).item()
     losses = [

@@ -5,14 +5,25 @@ import pytest
 import torch
 
 from skwass.nn.initialization import build
-from skwass.nn.transformer import Attention, CloudDecoder, SetEncoder, set_layers
+from skwass.nn.transformer import (
+    Attention,
+    InducedAttentionLayer,
+    PointLayer,
+    PointMaker,
+    SelfAttentionLayer,
+    SetEncoder,
+)
 
-ARCHITECTURES = ("deepsets", "transformer", "inducing")
+ARCHITECTURES = {
+    "deep sets": lambda dropout: PointLayer(16, dropout),
+    "transformer": lambda dropout: SelfAttentionLayer(16, 4, dropout),
+    "inducing": lambda dropout: InducedAttentionLayer(16, 4, dropout, 5),
+}
 
 
 def make(architecture, dropout=0.0):
     def factory():
-        layers = set_layers(architecture, 2, 16, 4, 5, dropout)
+        layers = [ARCHITECTURES[architecture](dropout) for _ in range(2)]
         return SetEncoder(3, layers, 16)
 
     return build(factory, torch.Generator().manual_seed(0)).double()
@@ -68,7 +79,7 @@ def test_points_see_each_other(architecture, cloud):
     encoder, (points, masses) = make(architecture), cloud
     both = encoder(points.reshape(1, 12, 3), masses.reshape(1, 12) / 2)
     assert not torch.allclose(both[0], encoder(points, masses).mean(dim=0), rtol=1e-4)
-    encoder = make("deepsets")
+    encoder = make("deep sets")
     both = encoder(points.reshape(1, 12, 3), masses.reshape(1, 12) / 2)
     same(both[0], encoder(points, masses).mean(dim=0))
 
@@ -100,7 +111,7 @@ def test_dropout_is_for_training_alone(cloud):
 
 
 def test_decoded_points_are_in_the_box_and_differ():
-    factory = lambda: CloudDecoder(4, 9, 2, 1, 8, 2, 0.0)  # noqa: E731
+    factory = lambda: PointMaker(4, 9, 2, 1, 8, 2, 0.0)  # noqa: E731
     decoder = build(factory, torch.Generator().manual_seed(0))
     low, high = torch.tensor([-1.0, 5.0]), torch.tensor([3.0, 6.0])
     decoder.fit(low, high)

@@ -1,0 +1,193 @@
+"""What an architecture is: parameters of scikit-learn in, a network out."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sklearn.base import BaseEstimator, clone
+from torch import nn
+
+from ..measures import Histograms, PointClouds
+from ..nn.encoders import Encoder
+from ..nn.inputs import FixedInput
+from ..nn.transformer import SetEncoder
+
+WIDTHS = (512, 512)
+
+
+@dataclass(frozen=True)
+class Space:
+    """What is known of measures and embeddings when a network is made.
+
+    Parameters
+    ----------
+    dim : int
+        Dimension of the space that points or bins lie in.
+    n_components : int
+        As the user gave it.
+    n_bins : int or None
+        Number of bins; None for point clouds.
+    grid_shape : tuple of int or None
+        The grid that bins form, if any.
+    exact_mean : bool
+        Whether embeddings carry the mean, in `dim` columns.
+    by_isometry : bool
+        Whether measures are seen up to isometry.
+    """
+
+    dim: int
+    n_components: int
+    n_bins: int | None
+    grid_shape: tuple[int, ...] | None
+    exact_mean: bool
+    by_isometry: bool
+
+    @property
+    def n_exact(self) -> int:
+        """Columns of an embedding that are the mean."""
+        return self.dim if self.exact_mean else 0
+
+
+class Architecture(BaseEstimator):
+    """Base class of architectures: what a network sees of measures, and its layers.
+
+    A subclass has an assign-only `__init__`, `_parameter_constraints`, and two methods:
+    `make_inputs(space)` returns the fixed first layer, of `skwass.nn`, and
+    `make_stages(n_in, n_out, space)` the layers after it, with the number of features
+    that each gives. An object of it can then be given as `architecture` to any embedder
+    that trains a network, and be the `backbone` of :class:`DeepKENN`.
+
+    See Also
+    --------
+    Slices : The most accurate for W2 in up to three dimensions.
+    DeepKENN : Distances of all layers of another architecture.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> from skwass.architectures import Architecture, Slices
+    >>> class LinearSlices(Slices):
+    ...     def __init__(self):
+    ...         pass
+    ...     def make_stages(self, n_in, n_out, space):
+    ...         return [nn.Linear(n_in, n_out)], [n_out]
+    >>> LinearSlices()
+    LinearSlices()
+    """
+
+    _parameter_constraints: ClassVar[dict[str, Any]] = {}
+    # Whether it sees measures as points, wherever these are, and can centre them.
+    _sees_points = False
+    # Whether it takes histograms alone, and whether these must be images.
+    _needs_bins = False
+    _needs_images = False
+
+    def make_inputs(self, space: Space) -> FixedInput:
+        """Return the fixed first layer."""
+        raise NotImplementedError
+
+    def make_stages(
+        self, n_in: int, n_out: int, space: Space
+    ) -> tuple[list[nn.Module], list[int]]:
+        """Return layers in turn, and how many numbers each gives: the last, n_out."""
+        raise NotImplementedError
+
+    def make_points(self, inputs: Any) -> SetEncoder | None:
+        """Return learned layers on points, or None."""
+        return None
+
+    def make_encoder(self, n_in: int, space: Space) -> nn.Module:
+        """Return what turns rows of `n_in` numbers into embeddings without means."""
+        stages, sizes = self.make_stages(
+            n_in, space.n_components - space.n_exact, space
+        )
+        return Encoder(stages, sizes[-1])
+
+    def refuse(self, measures: Histograms | PointClouds, name: str) -> None:
+        """Raise for measures that it does not take.
+
+        Parameters
+        ----------
+        measures : Histograms or PointClouds
+            Training data.
+        name : str
+            Of the parameter that holds it, for messages.
+        """
+        is_clouds = isinstance(measures, PointClouds)
+        if is_clouds and (self._needs_bins or self._needs_images):
+            raise TypeError(
+                f"Got {name}={self} and point clouds, expected histograms on common "
+                f"bins. Set {name}='slices' or 'fourier', which take clouds."
+            )
+        grid = None if is_clouds else measures.grid_shape  # type: ignore[union-attr]
+        if self._needs_images and (grid is None or len(grid) != 2):
+            raise ValueError(
+                f"Got {name}={self} with bins of grid_shape={grid}, expected a grid of "
+                f"two dimensions. Pass grid_shape=(height, width), or {name}='auto' "
+                "otherwise."
+            )
+
+    def chosen(self, are_sliced: bool, otherwise: str) -> "Architecture":
+        """Return a copy in which nothing is left to choose.
+
+        Parameters
+        ----------
+        are_sliced : bool
+            Whether slices suit measures and their distance.
+        otherwise : str
+            Name of what does, if they do not.
+        """
+        return clone(self)
+
+    def fitted_to(self, space: Space) -> "Architecture":
+        """Return a copy whose layers have the sizes that they are asked for."""
+        return self
+
+    def scaled(self, factor: float) -> "Architecture":
+        """Return a copy whose hidden layers are wider by a factor."""
+        copy = clone(self)
+        for name in ("channels", "widths"):
+            if hasattr(copy, name):
+                sizes = check_sizes(name, getattr(copy, name))
+                setattr(copy, name, tuple(max(1, int(factor * n)) for n in sizes))
+        return copy
+
+    def obstacle_to_mean(self, dim: int, n_components: int) -> str | None:
+        """Return what keeps embeddings from carrying the mean, or None."""
+        if not self._sees_points:
+            return f"architecture={self}"
+        return f"n_components={n_components}" if dim >= n_components else None
+
+    def knows_slopes(self, exact_mean: bool) -> bool:
+        """Return whether it is known how what it sees moves toward other measures."""
+        return True
+
+    @property
+    def has_point_layers(self) -> bool:
+        """Whether it has learned layers on points."""
+        return False
+
+
+def check_sizes(name: str, sizes: Any, fewest: int = 0) -> tuple[int, ...]:
+    """Return numbers of features of layers, checked.
+
+    Parameters
+    ----------
+    name : str
+        Of the parameter.
+    sizes : sequence of int
+        Given by the user.
+    fewest : int, default=0
+        How many there must be at least.
+    """
+    checked = tuple(sizes) if isinstance(sizes, Sequence) else (sizes,)
+    if len(checked) < fewest or not all(
+        isinstance(size, int) and not isinstance(size, bool) and size > 0
+        for size in checked
+    ):
+        one = "one or more " if fewest else ""
+        raise ValueError(
+            f"Got {name}={sizes!r}, expected {one}positive integers. Write a tuple, "
+            f"such as {name}=(64,)."
+        )
+    return checked

@@ -1,0 +1,80 @@
+"""From what a user gives to an architecture and a decoder with nothing left open."""
+
+from typing import Any
+
+from sklearn.utils._param_validation import StrOptions
+
+from ..measures import Histograms, PointClouds
+from ._base import Architecture
+from ._decoders import CloudDecoder, Courty2018Decoder, Decoder, HistogramDecoder
+from ._histograms import Courty2018
+from ._kuratowski import ODEKENN, DeepKENN
+from ._names import PLAIN, as_object
+
+ARCHITECTURES: dict[str, Any] = {**PLAIN, "deep_kenn": DeepKENN, "ode_kenn": ODEKENN}
+DECODERS: dict[str, Any] = {
+    "histogram": HistogramDecoder,
+    "courty2018": Courty2018Decoder,
+    "cloud": CloudDecoder,
+}
+ARCHITECTURE_CONSTRAINT = [StrOptions({"auto", *ARCHITECTURES}), Architecture]
+DECODER_CONSTRAINT = [StrOptions({"auto", *DECODERS}), Decoder, None]
+
+
+def choose_architecture(
+    given: Any, measures: Histograms | PointClouds, are_sliced: bool, otherwise: str
+) -> Architecture:
+    """Return an architecture with nothing left to choose.
+
+    Parameters
+    ----------
+    given : str or Architecture
+        By the user.
+    measures : Histograms or PointClouds
+        Training data.
+    are_sliced : bool
+        Whether slices suit them and their distance.
+    otherwise : str
+        Name of the architecture that `"auto"` is if they do not.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If the architecture does not take such measures.
+    """
+    if isinstance(given, str) and given == "auto":
+        given = "slices" if are_sliced else otherwise
+    made = as_object(given, ARCHITECTURES, "architecture")
+    made = made.chosen(are_sliced, otherwise)
+    made.refuse(measures, "architecture")
+    return made
+
+
+def choose_decoder(
+    given: Any, measures: Histograms | PointClouds, architecture: Architecture
+) -> Decoder | None:
+    """Return a decoder with nothing left to choose, or None.
+
+    Parameters
+    ----------
+    given : str, Decoder or None
+        By the user.
+    measures : Histograms or PointClouds
+        Training data.
+    architecture : Architecture
+        That it goes with.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If it does not fit either.
+    """
+    if given is None:
+        return None
+    if isinstance(given, str) and given == "auto":
+        given = "histogram" if isinstance(measures, Histograms) else "cloud"
+        if isinstance(architecture, Courty2018):
+            given = "courty2018"
+    made = as_object(given, DECODERS, "decoder")
+    made.refuse(measures, architecture)
+    return made.chosen(measures)

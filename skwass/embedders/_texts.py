@@ -1,0 +1,162 @@
+"""What parameters and fitted attributes of embedders that train a network mean.
+
+Each is explained once, here, and stands in the docstring of each class.
+"""
+
+PARAMETERS = """
+    n_components : int, default={n_components}
+        Dimension of the embedding, at least 1, an exact mean included; of a Kuratowski
+        network, that of the last feature map, or of a curve, to which others and the
+        mean are added. W2 on images has about 50 directions that matter; more cost
+        little.
+    architecture : str or Architecture, default={architecture!r}
+        The network: an object of :mod:`skwass.architectures`, such as
+        `Slices(widths=(256,))`, to be set in a grid as `architecture__widths`, or its
+        name with its defaults: `"slices"`, `"dense"`, `"convolutional"`,
+        `"courty2018"`, `"fourier"`, `"deep_sets"`, `"set_transformer"`, `"deep_kenn"`
+        or `"ode_kenn"`. `"auto"` is `"slices"`, by far the most accurate, where points
+        lie in up to three dimensions, `ground_truth` is W2 with the Euclidean metric,
+        and given distances are none less than those of means; elsewhere
+        {otherwise!r}. `architecture_` says what it became.
+    decoder : str, Decoder or None, default={decoder!r}
+        What makes measures of embeddings again, for `inverse_transform`, trained
+        beside: `HistogramDecoder()`, `CloudDecoder()` or `Courty2018Decoder()` of
+        :mod:`skwass.architectures`, or `"histogram"`, `"cloud"`, `"courty2018"`.
+        `"auto"` is the one that fits measures and architecture. None trains faster, and
+        distances come out a little better.
+    exact_mean : bool or "auto", default="auto"
+        Whether the last d columns of an embedding are the mean of the measure, less
+        that of all in `fit`, and the rest knows its centred copy alone. For W2, W^2 is
+        the sum of both parts, so translates are at their true distance wherever they
+        are, and decoders move what they decode. `"auto"`: where the architecture sees
+        points, for W2 with the Euclidean metric in at most `n_components / 2`
+        dimensions, unless given distances are below those of the means. In more
+        dimensions `n_components=2 * d` makes it exact, often for the better.
+    grid_shape : tuple of int, default=None
+        For histograms: the grid that the bins form, e.g. (28, 28); W is then in pixels.
+        If None and `support` too, bins are at 0, 1, 2, ... on a line.
+    support : array-like of shape (n_features, d), default=None
+        For histograms: positions of bins that form no grid.
+    ground_truth : {{"exact", "sinkhorn", "gromov"}} or object, default="exact"
+        What labels pairs: a distance of :mod:`skwass.ot`, by name or as an object such
+        as `SinkhornDivergence(reg=0.01)`, to be set in a grid as `ground_truth__reg`;
+        or any object whose `solve(mu, nu)`, given two tuples of points and masses,
+        returns `(w, converged)`. For a Gromov distance, architectures that see points
+        see distances within clouds alone, so that moving, turning and mirroring change
+        nothing.
+    labels : str or object, default="auto"
+        Which pairs are labelled, and when: an object of :mod:`skwass.labels` or its
+        name. `Pairs()`: `n_pairs` of all, drawn at random. `Blocks()`: as many, all
+        those within groups of measures. `InBatch()`: labelled anew at each step,
+        `n_pairs` per epoch. `Doubling()`: `n_pairs`, then as many again, while that
+        brings much. `"auto"`: blocks where there are learned layers on points, else
+        pairs.
+    n_pairs : int, default=20_000
+        Pairs drawn and labelled for training, at most all there are. The error falls
+        with their number, and the bill of exact solves rises: of 28 x 28 images, about
+        600 per second and core. A tenth more (2,000 at most) is labelled for
+        validation.
+    n_maps : int, default=0
+        Training measures, at most, whose optimal maps from one reference are solved and
+        learned before the pairs, as by :class:`skwass.LinearOTEmbedder`: one solve per
+        measure teaches its distance to all others; up to 300 more make the reference.
+        `max_iter` epochs over them come first; not in `partial_fit`. For W2 with the
+        Euclidean metric. 0 learns from pairs alone; otherwise at least 2.
+    gradient_weight : float or "auto", default="auto"
+        Weight of the derivatives of W^2, which come with the distance out of one exact
+        solve: toward 64 other measures, for both ends of a pair. It falls to 0 over the
+        pairs' epochs. A step takes about three times as long, and half of the solves or
+        less do for the same error. `"auto"` is 0.3, and 0 with `n_maps`, which teach as
+        much. Without effect (as 0) with given distances, in `partial_fit`, with any but
+        an exact W2, and where the architecture has none: learned layers on points, the
+        adjoint equation, slices without an exact mean.
+    max_iter : int or "auto", default="auto"
+        Epochs: passes over the pairs. The learning rate ends at zero after the last.
+        `"auto"`: as many as make {least_steps:,} steps, at least {least_epochs}.
+    max_time : float, default=None
+        Seconds that `fit` may take, labels included; labelling stops at half of it, and
+        the schedule of training is compressed to end in time. The one setting that
+        gives up reproducibility.
+    batch_size : int or "auto", default="auto"
+        Pairs per step; `"auto"` is a 400th of the training pairs, at least 128 and at
+        most 1024.
+    learning_rate : float, default=1e-3
+        Peak of the one-cycle schedule of AdamW.
+    weight_decay : float, default=0.01
+        Of AdamW.
+    max_grad_norm : float, default=1.0
+        Gradients are clipped to this norm.
+    early_stopping : bool, default=True
+        Whether to hold out measures, to keep the weights that did best on them and to
+        stop when `n_iter_no_change` epochs brought nothing better. With fewer than two
+        measures to hold out, or given pairs that leave none, training goes on without.
+    validation_fraction : float, default=0.1
+        Share of the measures to hold out, in (0, 1). Pairs given by the user that join
+        both sides are not used: some 5 % where there are few pairs per measure, since
+        held-out measures are chosen so; 18 % of all pairs of a collection.
+    n_iter_no_change : int, default=10
+        Epochs to wait for a better validation score, in the second half of the
+        schedule.
+    tol : float, default=0.0
+        By how much a validation score must be better.
+    warm_start : bool, default=False
+        Whether `fit` goes on from the weights of the last fit, with the network as it
+        was then.
+    n_score_pairs : int, default=1_000
+        Pairs that `score` labels.
+    memory : str or object with the joblib.Memory interface, default=None
+        Keeps labels and maps, if `random_state` is an integer: a search over
+        architectures computes those of a fold once, unless candidates of one fold run
+        at the same time. Not those of `InBatch()`. With `max_time`, labels are read
+        from it but not added.
+    device : str, default="cpu"
+        `"cpu"`, `"cuda"`, `"cuda:<number>"`, or `"auto"` for CUDA where there is any. A
+        model fitted on a GPU opens on a CPU.
+    n_jobs : int, default=None
+        Threads that label pairs. Training uses the threads of torch.
+    verbose : int, default=0
+        Whether to print one line per epoch. For a progress bar, see `set_callbacks`.
+    random_state : int, RandomState instance or None, default=None
+        Pairs, validation measures, frequencies, initial weights and batches. With an
+        integer, the same CPU gives the same bytes. Global generators are never touched.
+"""
+ATTRIBUTES = """
+    architecture_ : Architecture
+        The architecture that was trained, with nothing left to choose.
+    decoder_ : Decoder or None
+        The decoder, likewise.
+    module_ : torch.nn.Module
+        The trained network, in float32.
+    loss_curve_ : list of float
+        Mean training loss of each epoch.
+    validation_scores_ : list of float
+        R2 of W on held-out measures after each epoch, NaN where a fit that went on had
+        none; empty without any.
+    n_iter_ : int
+        Epochs trained.
+    n_pairs_ : int
+        Labelled pairs, those for validation included.
+    n_solves_ : int
+        Labels and maps that were solved, not given or from `memory`.
+    n_parameters_ : int
+        How many numbers the network learns, a decoder not counted.
+    stopped_by_ : str
+        `"max_iter"`, `"max_time"`, `"early_stopping"` or `"callback"`.
+    block_weights_ : ndarray of shape (n_blocks,)
+        Of a Kuratowski network, like the next two: the learned lambda_k, positive;
+        times follow in order, then those of velocities.
+    block_sizes_ : tuple of int
+        Dimensions of the feature maps, in the order in which rows of `transform` hold
+        them; an exact mean comes after them.
+    times_ : ndarray of shape (n_nodes,) or None
+        Nodes of a curve, None for layers.
+    n_features_in_ : int
+        Number of bins of histograms; dimension of the points of clouds.
+    support_ : ndarray of shape (`n_features_in_`, d) or None
+        Positions of the bins of histograms.
+    grid_shape_ : tuple of int or None
+        The grid that they form, if any. `score` labels by what was fitted, whatever the
+        parameters are by then.
+    feature_names_in_ : ndarray of shape (`n_features_in_`,)
+        Names of the bins, if `X` has any.
+"""

@@ -1,0 +1,213 @@
+"""The network of measures: fixed rows, learned layers, maybe a decoder.
+
+References: [DWE] Courty, Flamary, Ducoffe (2018). Learning Wasserstein Embeddings.
+[DS] Zaheer et al. (2017). Deep Sets. NeurIPS. [WW] Haviv, Kunes, Dougherty, Burdziak,
+Nawy, Gilbert, Pe'er (2024). Wasserstein Wormhole: Scalable Optimal Transport Distance
+with Transformers. ICML.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from ..measures import Histograms, PointClouds
+from ..measures.subsets import evenly
+from .cloud_inputs import CloudInput, chunks
+from .decoders import MeasureDecoder
+from .devices import CHUNK_ROWS
+from .encoders import Encoder
+from .inputs import FixedInput
+from .kuratowski import KuratowskiEncoder
+from .ragged import CloudBatch, in_order, subsample
+from .slopes import RowSlopes
+from .transformer import SetEncoder
+
+Measures = Histograms | PointClouds
+# Measures that initial scales are calibrated on.
+CALIBRATION_ROWS = 256
+
+
+class Network(nn.Module):
+    """Measures to embeddings and back, trained in units of `scale`.
+
+    An encoder reads the fixed row of a measure [DWE], beside the pooled features of
+    learned layers on its points, if there are any [DS], [WW]. Labels are divided by
+    `scale` before training, and embeddings multiplied by it afterwards, so that callers
+    see the units of their data.
+
+    Parameters
+    ----------
+    inputs : FixedInput
+        Fixed. The last `n_exact` columns of its rows are the mean of a measure: they
+        pass by encoder and decoder, and are the last columns of an embedding.
+    points : SetEncoder or None
+        Learned layers on points; `inputs` is a `CloudInput` then.
+    encoder : nn.Module
+        [B, numbers of both] -> [B, k]. Its `blocks` are the sizes of parts of an
+        embedding whose Euclidean distances add up; `calibrate(rows)` chooses scales.
+    decoder : MeasureDecoder or None
+        [B, k + n_exact] -> measures.
+    """
+
+    inputs: Any  # a CloudInput, where points have learned layers
+    encoder: Encoder | KuratowskiEncoder
+    scale: Tensor
+
+    def __init__(
+        self,
+        inputs: FixedInput,
+        points: SetEncoder | None,
+        encoder: Encoder | KuratowskiEncoder,
+        decoder: MeasureDecoder | None,
+    ) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.points = points
+        self.encoder = encoder
+        self.decoder = decoder
+        self.n_exact = inputs.n_exact
+        *first, last = encoder.blocks
+        self.blocks: tuple[int, ...] = (*first, last + self.n_exact)
+        self.register_buffer("scale", torch.empty(()))
+
+    @torch.no_grad()
+    def fit_to(self, measures: Measures, generator: torch.Generator) -> None:
+        """Fit what is fixed, and initial scales, to training measures."""
+        self.inputs.fit_to(measures, generator)
+        some = measures[evenly(len(measures), CALIBRATION_ROWS)]
+        free, _ = self._rows_and_means(some, torch.device("cpu"))
+        self.encoder.calibrate(free)
+        if self.decoder is not None:
+            self.decoder.fit_to(self.inputs, measures)
+
+    def embed(self, measures: Measures, device: torch.device) -> Tensor:
+        """Embed measures in the units of the data: [n, k], on the CPU.
+
+        The network is on `device`, and the caller keeps no gradients.
+        """
+        parts = []
+        for start in range(0, len(measures), CHUNK_ROWS):
+            part = measures[start : start + CHUNK_ROWS]
+            free, means = self._rows_and_means(part, device)
+            parts.append((self._join(self.encoder(free), means) * self.scale).cpu())
+        return torch.cat(parts)
+
+    def encode(self, data: "MeasureData", numbers: Tensor) -> Tensor:
+        """Embed measures by their numbers, in units of `scale`: [U] -> [U, k]."""
+        rows = data.rows(numbers)
+        if self.points is None:
+            return self.encode_rows(rows)
+        free, means = self.split(rows)
+        pooled = self._pooled(
+            data.batches(self.inputs, numbers, self.points.max_points)
+        )
+        return self._join(self.encoder(torch.cat([free, pooled], dim=1)), means)
+
+    def encode_rows(self, rows: Tensor) -> Tensor:
+        """Embed rows in units of `scale`, without learned layers on points."""
+        free, means = self.split(rows)
+        return self._join(self.encoder(free), means)
+
+    def split(self, columns: Tensor) -> tuple[Tensor, Tensor]:
+        """Split rows, or embeddings, into what is learned and exact means."""
+        sizes = [columns.shape[1] - self.n_exact, self.n_exact]
+        free, means = columns.split(sizes, dim=1)
+        return free, means
+
+    def decode(self, z: Tensor) -> Tensor:
+        """Decode embeddings in units of `scale` to what the decoder's loss is of."""
+        return self.decoder(*self.split(z), self.scale)  # type: ignore[misc]
+
+    def decoding_loss(self, z: Tensor, data: "MeasureData", numbers: Tensor) -> Tensor:
+        """Return what the decoder adds to the loss for embeddings of measures."""
+        return self.decoder.loss(self, z, data, numbers)  # type: ignore[union-attr]
+
+    def reconstruct(self, z: Tensor) -> Tensor:
+        """Decode embeddings in the units of the data: masses, or points."""
+        free, means = self.split(z / self.scale)
+        decoded = self.decoder(free, means, self.scale)  # type: ignore[misc]
+        means = z[:, z.shape[1] - self.n_exact :]
+        return self.decoder.finish(decoded, means, self.inputs)  # type: ignore[union-attr]
+
+    def data(
+        self,
+        measures: Measures,
+        device: torch.device,
+        generator: torch.Generator | None = None,
+    ) -> "MeasureData":
+        """Return measures as training sees them; as validation without a generator."""
+        masses = None
+        if self.decoder is not None and generator is not None:
+            masses = self.decoder.targets(measures, device)
+        rows = self.inputs.rows(measures, device)
+        return MeasureData(measures, rows, masses, generator)
+
+    def row_slopes(
+        self, measures: Measures, probes: Measures, device: torch.device
+    ) -> RowSlopes:
+        """Return how gradients in rows of measures become slopes toward probes."""
+        return self.inputs.row_slopes(measures, probes, device)
+
+    def _rows_and_means(
+        self, measures: Measures, device: torch.device
+    ) -> tuple[Tensor, Tensor]:
+        """Return what the encoder sees of measures, and their exact means."""
+        free, means = self.split(self.inputs.rows(measures, device))
+        if self.points is None:
+            return free, means
+        pooled = [
+            self._pooled(self.inputs.batches(clouds, device))
+            for clouds in chunks(measures)
+        ]
+        return torch.cat([free, torch.cat(pooled)], dim=1), means
+
+    def _pooled(self, batches: list[CloudBatch]) -> Tensor:
+        """Return learned features of clouds: [U, width]."""
+        features = [
+            self.points(self.inputs.point_features(batch), batch.masses)  # type: ignore[misc]
+            for batch in batches
+        ]
+        return in_order(batches, features)
+
+    def _join(self, z: Tensor, means: Tensor) -> Tensor:
+        return torch.cat([z, means / self.scale], dim=1) if self.n_exact else z
+
+
+@dataclass(frozen=True)
+class MeasureData:
+    """Measures as training and validation see them.
+
+    Parameters
+    ----------
+    measures : Histograms or PointClouds
+        They stay where they are; only the clouds of a batch are copied to the device.
+    features : Tensor [N, .]
+        What `Network.inputs` makes of them, once for all.
+    masses : Tensor [N, n_bins] or None
+        To reconstruct, for a decoder of histograms.
+    generator : torch.Generator or None
+        Draws points of clouds, where not all are seen at each step; None sees all.
+    row_slopes : RowSlopes or None
+        How gradients in rows become slopes.
+    """
+
+    measures: Any
+    features: Tensor
+    masses: Tensor | None = None
+    generator: torch.Generator | None = None
+    row_slopes: RowSlopes | None = None
+
+    def rows(self, numbers: Tensor) -> Tensor:
+        """Return fixed rows of measures by their numbers."""
+        return self.features.index_select(0, numbers)
+
+    def batches(
+        self, inputs: CloudInput, numbers: Tensor, max_points: int | None
+    ) -> list[CloudBatch]:
+        """Return clouds by their numbers, in training with at most so many points."""
+        clouds = [self.measures.measure(i) for i in numbers.tolist()]
+        if max_points is not None and self.generator is not None:
+            clouds = [subsample(c, max_points, self.generator) for c in clouds]
+        return inputs.batches(clouds, numbers.device)
