@@ -215,6 +215,26 @@ def test_docstrings_state_the_defaults_of_the_signature(name):
             assert ast.literal_eval(stated) == parameter.default, parameter.name
 
 
+def test_embedders_that_train_have_one_constructor_and_one_text():
+    trained = (
+        skwass.DeepWassersteinEmbedder,
+        skwass.KuratowskiEmbedder,
+        skwass.WormholeEmbedder,
+    )
+    names, texts = [], []
+    for kind in trained:
+        names.append(list(inspect.signature(kind).parameters))
+        assert not re.search(r"\{\w+\}", inspect.getdoc(kind)), "left to fill in"
+        section = inspect.getdoc(kind).split("Parameters\n----------\n")[1]
+        section = section.split("\n\nAttributes\n")[0]
+        # What differs are defaults.
+        section = re.sub(r"default=\S+", "", section)
+        texts.append(re.sub(r'elsewhere\s+`"\w+"`', "", section))
+    assert names[0] == names[1] == names[2]
+    assert texts[0] == texts[1] == texts[2]
+    assert len(names[0]) <= 28
+
+
 def _api():
     """Modules by the names that the API page lists."""
     found, module = {}, None

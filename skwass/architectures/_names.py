@@ -17,7 +17,7 @@ PLAIN: dict[str, Any] = {
 }
 
 
-def as_object(value: Any, names: dict[str, Any], parameter: str) -> Any:
+def as_object(value: Any, names: dict[str, Any]) -> Any:
     """Return the object of a name, or an object as it is, its parameters checked.
 
     Parameters
@@ -26,14 +26,7 @@ def as_object(value: Any, names: dict[str, Any], parameter: str) -> Any:
         Given by the user.
     names : dict
         Classes by name.
-    parameter : str
-        What the user gave it as, for messages.
     """
-    if isinstance(value, type):
-        raise TypeError(
-            f"Got {parameter}={value.__name__}, a class, expected an object. Pass "
-            f"{value.__name__}()."
-        )
     made = names[value]() if isinstance(value, str) else value
     made._validate_params()
     return made
@@ -41,7 +34,7 @@ def as_object(value: Any, names: dict[str, Any], parameter: str) -> Any:
 
 def as_plain(value: Any, parameter: str) -> Architecture:
     """Return an architecture of one feature map, its parameters checked."""
-    made = as_object(value, PLAIN, parameter)
+    made = as_object(value, PLAIN)
     if hasattr(made, "aggregation"):
         raise ValueError(
             f"Got {parameter}={made}, expected an architecture that is not itself a "

@@ -44,7 +44,7 @@ def choose_architecture(
     """
     if isinstance(given, str) and given == "auto":
         given = "slices" if are_sliced else otherwise
-    made = as_object(given, ARCHITECTURES, "architecture")
+    made = as_object(given, ARCHITECTURES)
     made = made.chosen(are_sliced, otherwise)
     made.refuse(measures, "architecture")
     return made
@@ -75,6 +75,6 @@ def choose_decoder(
         given = "histogram" if isinstance(measures, Histograms) else "cloud"
         if isinstance(architecture, Courty2018):
             given = "courty2018"
-    made = as_object(given, DECODERS, "decoder")
+    made = as_object(given, DECODERS)
     made.refuse(measures, architecture)
     return made.chosen(measures)

@@ -38,7 +38,7 @@ class TrainedParameters:
         "max_grad_norm": [Interval(Real, 0, None, closed="neither")],
         "early_stopping": ["boolean"],
         "validation_fraction": [Interval(Real, 0, 1, closed="neither")],
-        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), _AUTO],
         "tol": [Interval(Real, 0, None, closed="left")],
         "warm_start": ["boolean"],
         "n_score_pairs": [Interval(Integral, 1, None, closed="left")],
@@ -71,7 +71,7 @@ class TrainedParameters:
         max_grad_norm=1.0,
         early_stopping=True,
         validation_fraction=0.1,
-        n_iter_no_change=10,
+        n_iter_no_change="auto",
         tol=0.0,
         warm_start=False,
         n_score_pairs=1_000,
@@ -128,6 +128,9 @@ def trained(**defaults):
             known = signature(cls.__init__).parameters
             values = {name: part.default for name, part in known.items()}
             values["otherwise"] = cls._otherwise
+            for name in ("architecture", "decoder", "otherwise"):
+                if values[name] is not None:
+                    values[name] = f'"{values[name]}"'
             values |= {"least_steps": LEAST_STEPS, "least_epochs": LEAST_EPOCHS}
             cls.__doc__ = cls.__doc__.replace(
                 "    {parameters}", PARAMETERS.format(**values).strip("\n")

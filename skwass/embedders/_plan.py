@@ -82,7 +82,7 @@ def choose_scheme(given, architecture):
     """
     if isinstance(given, str) and given == "auto":
         return Blocks() if architecture.has_point_layers else Pairs()
-    return as_object(given, SCHEMES, "labels")
+    return as_object(given, SCHEMES)
 
 
 def suit_slices(dim, are_w2):

@@ -9,16 +9,16 @@ PARAMETERS = """
         network, that of the last feature map, or of a curve, to which others and the
         mean are added. W2 on images has about 50 directions that matter; more cost
         little.
-    architecture : str or Architecture, default={architecture!r}
+    architecture : str or Architecture, default={architecture}
         The network: an object of :mod:`skwass.architectures`, such as
         `Slices(widths=(256,))`, to be set in a grid as `architecture__widths`, or its
         name with its defaults: `"slices"`, `"dense"`, `"convolutional"`,
         `"courty2018"`, `"fourier"`, `"deep_sets"`, `"set_transformer"`, `"deep_kenn"`
         or `"ode_kenn"`. `"auto"` is `"slices"`, by far the most accurate, where points
         lie in up to three dimensions, `ground_truth` is W2 with the Euclidean metric,
-        and given distances are none less than those of means; elsewhere
-        {otherwise!r}. `architecture_` says what it became.
-    decoder : str, Decoder or None, default={decoder!r}
+        and no given distance is below that of the means; elsewhere `{otherwise}`.
+        `architecture_` says what it became.
+    decoder : str, Decoder or None, default={decoder}
         What makes measures of embeddings again, for `inverse_transform`, trained
         beside: `HistogramDecoder()`, `CloudDecoder()` or `Courty2018Decoder()` of
         :mod:`skwass.architectures`, or `"histogram"`, `"cloud"`, `"courty2018"`.
@@ -94,9 +94,9 @@ PARAMETERS = """
         Share of the measures to hold out, in (0, 1). Pairs given by the user that join
         both sides are not used: some 5 % where there are few pairs per measure, since
         held-out measures are chosen so; 18 % of all pairs of a collection.
-    n_iter_no_change : int, default=10
+    n_iter_no_change : int or "auto", default="auto"
         Epochs to wait for a better validation score, in the second half of the
-        schedule.
+        schedule; `"auto"` is a quarter of all, at least 10.
     tol : float, default=0.0
         By how much a validation score must be better.
     warm_start : bool, default=False

@@ -51,6 +51,7 @@ from ._stages import (
     map_deadline,
     n_epochs,
     pair_batches,
+    patience,
     train_stages,
 )
 
@@ -320,6 +321,8 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             settings["max_iter"] = 1
         elif self.max_iter == "auto":
             settings["max_iter"] = n_epochs(len(batches))
+        if self.n_iter_no_change == "auto":
+            settings["n_iter_no_change"] = patience(settings["max_iter"])
         if rate is not None:
             settings["learning_rate"] = rate
         return TrainingOptions(**settings, deadline=deadline)

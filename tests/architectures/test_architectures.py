@@ -1,0 +1,233 @@
+"""Architectures, decoders and labels as objects: any that fits goes into any class."""
+
+import numpy as np
+import pytest
+from numpy.testing import assert_array_equal
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from toys import clouds_of, make_small
+
+from skwass import (
+    DeepWassersteinEmbedder,
+    KuratowskiEmbedder,
+    WormholeEmbedder,
+    architectures,
+    labels,
+)
+from skwass.architectures import (
+    ODEKENN,
+    Architecture,
+    Convolutional,
+    Courty2018,
+    Courty2018Decoder,
+    DeepKENN,
+    DeepSets,
+    Dense,
+    Fourier,
+    HistogramDecoder,
+    SetTransformer,
+    Slices,
+)
+from skwass.architectures.choice import ARCHITECTURES, DECODERS
+from skwass.labels import Blocks, Doubling, InBatch, Pairs
+from skwass.labels.schemes import SCHEMES
+from skwass.ot import ExactWasserstein
+
+EMBEDDERS = [DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder]
+OF_POINTS = [
+    Slices((16,)),
+    Fourier((16,), n_frequencies=16),
+    DeepSets((16,), n_frequencies=16, n_layers=1, width=8),
+    SetTransformer((16,), n_frequencies=16, width=8, n_heads=2, n_inducing=4),
+    DeepKENN(Slices((16,))),
+    ODEKENN(Fourier((), n_frequencies=16), widths=(16,), aggregation="l1"),
+]
+OF_MASSES = [
+    Dense((16,)),
+    Convolutional((4,), (16,)),
+    Courty2018(),
+    DeepKENN(Dense((16,)), layers="last"),
+    ODEKENN(Convolutional((4,), ()), widths=(16,), velocity=True),
+]
+CLOUDS = clouds_of(np.random.default_rng(0).integers(3, 9, size=40))
+
+
+@pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda kind: kind.__name__)
+@pytest.mark.parametrize("architecture", [*OF_POINTS, *OF_MASSES], ids=repr)
+def test_any_network_goes_into_any_embedder(embedder, architecture, digits, tmp_path):
+    """With a decoder, from a file too; derivatives are toward the same probes."""
+    parameters = {"architecture": architecture, "decoder": "auto", "max_iter": 1}
+    fitted = make_small(embedder, **parameters).fit(digits[0])
+    Z = fitted.transform(digits[1])
+    assert np.isfinite(Z).all()
+    assert np.ptp(Z, axis=0).max() > 0
+    assert type(fitted.architecture_) is type(architecture)
+    fitted.save(tmp_path / "file")
+    again = embedder.load(tmp_path / "file")
+    assert_array_equal(again.transform(digits[1]), Z)
+    assert_array_equal(again.inverse_transform(Z), fitted.inverse_transform(Z))
+    assert repr(again.architecture_) == repr(fitted.architecture_)
+    assert repr(again.architecture) == repr(architecture)
+
+
+@pytest.mark.parametrize("architecture", OF_POINTS, ids=repr)
+def test_networks_that_see_points_take_clouds(architecture):
+    parameters = {"architecture": architecture, "grid_shape": None, "max_iter": 1}
+    fitted = make_small(WormholeEmbedder, **parameters).fit(CLOUDS)
+    Z = fitted.transform(CLOUDS)
+    alone = np.concatenate([fitted.transform([cloud]) for cloud in CLOUDS])
+    np.testing.assert_allclose(alone, Z, atol=1e-5 * np.abs(Z).max())
+
+
+@pytest.mark.parametrize("architecture", OF_MASSES, ids=repr)
+def test_networks_that_see_masses_refuse_clouds(architecture):
+    small = make_small(WormholeEmbedder, architecture=architecture, grid_shape=None)
+    with pytest.raises(TypeError, match=r"point clouds, expected histograms.*'slices'"):
+        small.fit(CLOUDS)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "expected"),
+    [
+        ({"architecture": "auto"}, "Slices()"),
+        ({"architecture": "auto", "ground_truth": ExactWasserstein(p=1)}, "Fourier()"),
+        ({"architecture": "auto", "ground_truth": "gromov"}, "Fourier()"),
+        ({"architecture": "deep_kenn"}, "DeepKENN(backbone=Slices())"),
+        ({"architecture": "ode_kenn"}, "ODEKENN(lift=Slices(widths=()))"),
+        ({"architecture": DeepKENN("fourier")}, "DeepKENN(backbone=Fourier())"),
+        ({"architecture": Slices((8,))}, "Slices(widths=(8,))"),
+    ],
+)
+def test_what_was_chosen_is_an_attribute(parameters, expected):
+    small = make_small(WormholeEmbedder, grid_shape=None, max_iter=1, **parameters)
+    before = repr(small)
+    assert repr(small.fit(CLOUDS).architecture_) == expected
+    assert repr(small) == before
+    assert not hasattr(clone(small), "architecture_")
+
+
+def test_what_auto_is_differs_by_class(digits):
+    truth = ExactWasserstein(p=1)
+    for embedder, expected in zip(EMBEDDERS, (Dense, Dense, Fourier), strict=True):
+        small = make_small(
+            embedder, architecture="auto", ground_truth=truth, max_iter=1
+        )
+        assert type(small.fit(digits[0]).architecture_) is expected
+
+
+def test_names_are_objects_with_defaults():
+    """And all that a module exports has a name."""
+    for names, module in (
+        (ARCHITECTURES, architectures),
+        (DECODERS, architectures),
+        (SCHEMES, labels),
+    ):
+        for name, kind in names.items():
+            assert kind.__name__ in module.__all__
+            words = kind.__name__.removesuffix("Decoder").lower()
+            assert name.replace("_", "") == words
+    listed = {*ARCHITECTURES.values(), *DECODERS.values(), Architecture}
+    assert listed == {getattr(architectures, name) for name in architectures.__all__}
+
+
+@pytest.mark.parametrize(
+    "value",
+    [kind() for kind in (*ARCHITECTURES.values(), *DECODERS.values())]
+    + [kind() for kind in SCHEMES.values()]
+    + [ODEKENN(Convolutional((3,)), n_nodes=7), Doubling(0.1)],
+    ids=repr,
+)
+def test_they_are_parameters_of_scikit_learn(value):
+    copy = clone(value)
+    assert copy is not value
+    assert repr(copy) == repr(value)
+    known = {**vars(architectures), **vars(labels)}
+    assert repr(eval(repr(value), known)) == repr(value)
+    parameters = value.get_params(deep=False)
+    assert repr(type(value)(**parameters)) == repr(value)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "error", "message"),
+    [
+        ({"architecture": Slices}, ValueError, "'architecture' parameter .* instance"),
+        ({"architecture": "mlp"}, ValueError, "'architecture' parameter of"),
+        ({"decoder": Slices()}, ValueError, "'decoder' parameter of"),
+        ({"labels": "all"}, ValueError, "'labels' parameter of"),
+        ({"architecture": Slices("wide")}, ValueError, "'widths' parameter of Slices"),
+        ({"architecture": Slices((1, True))}, ValueError, "Got widths="),
+        ({"architecture": DeepKENN(ODEKENN())}, ValueError, "Got backbone=ODEKENN"),
+        ({"architecture": DeepKENN(DeepSets(n_layers=0))}, ValueError, "'n_layers'"),
+        ({"decoder": HistogramDecoder(0.0)}, ValueError, "'weight' parameter of"),
+        ({"labels": Blocks(1)}, ValueError, "'block_size' parameter of Blocks"),
+        (
+            {"architecture": Dense((8,)), "decoder": "cloud"},
+            ValueError,
+            "Got decoder=CloudDecoder.* sees points",
+        ),
+        (
+            {"decoder": Courty2018Decoder(), "grid_shape": None},
+            ValueError,
+            "Got decoder=Courty2018Decoder.* two dimensions",
+        ),
+    ],
+)
+def test_what_does_not_fit_is_refused(parameters, error, message, digits):
+    small = make_small(WormholeEmbedder, max_iter=1, **parameters)
+    with pytest.raises(error, match=message):
+        small.fit(digits[0])
+
+
+def test_a_decoder_of_histograms_refuses_clouds():
+    small = make_small(WormholeEmbedder, decoder="histogram", grid_shape=None)
+    with pytest.raises(TypeError, match=r"Got decoder=Hist.* decoder='cloud' or None"):
+        small.fit(CLOUDS)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "expected"),
+    [(Slices((8,)), HistogramDecoder), (Courty2018(), Courty2018Decoder)],
+)
+def test_the_decoder_that_fits(architecture, expected, digits):
+    parameters = {"architecture": architecture, "decoder": "auto", "max_iter": 1}
+    fitted = make_small(WormholeEmbedder, **parameters).fit(digits[0])
+    assert type(fitted.decoder_) is expected
+    assert fitted.inverse_transform(fitted.transform(digits[1])).shape == (100, 64)
+
+
+def test_a_search_over_architectures_of_three_papers(digits, tmp_path, monkeypatch):
+    """Labels are solved once per fold, whatever learns them."""
+    solved, original = [], ExactWasserstein._solve
+
+    def spy(*args, **kwargs):
+        solved.append(1)
+        return original(*args, **kwargs)
+
+    monkeypatch.setattr(ExactWasserstein, "_solve", spy)
+    embedder = make_small(
+        WormholeEmbedder, labels=Pairs(), memory=str(tmp_path), max_iter=1
+    )
+    grid = {"architecture": [OF_POINTS[0], ODEKENN(widths=(8,)), OF_POINTS[3]]}
+    common = {"cv": 2, "refit": False, "error_score": "raise", "scoring": constant}
+    # Derivatives are not for the learned layers of the last.
+    embedder.set_params(gradient_weight=0.0)
+    search = GridSearchCV(embedder, grid, **common).fit(digits[0])
+    assert len(search.cv_results_["params"]) == 3
+    n_first = len(solved)
+    assert n_first == 2 * (100 + 10)
+    nested = {"architecture": [Slices()], "architecture__widths": [(8,), (8, 8)]}
+    GridSearchCV(embedder, nested, **common).fit(digits[0])
+    assert len(solved) == n_first
+
+
+def constant(embedder, X, y=None):
+    return 0.0
+
+
+def test_labels_by_name_and_object_are_the_same(digits):
+    for name, scheme in (("blocks", Blocks()), ("in_batch", InBatch())):
+        fits = [
+            make_small(WormholeEmbedder, labels=how, max_iter=1).fit(digits[0])
+            for how in (name, scheme)
+        ]
+        assert_array_equal(*(fit.transform(digits[1]) for fit in fits))
