@@ -1,5 +1,6 @@
 """Sphinx configuration."""
 
+import logging
 import os
 
 import skwass
@@ -12,6 +13,7 @@ version = release = skwass.__version__
 extensions = [
     "sphinx.ext.autodoc",
     "sphinx.ext.autosummary",
+    "sphinx.ext.intersphinx",
     "sphinx.ext.mathjax",
     "numpydoc",
     "sphinx_gallery.gen_gallery",
@@ -33,3 +35,24 @@ sphinx_gallery_conf = {
     "backreferences_dir": None,
     "show_memory": False,
 }
+
+intersphinx_mapping = {
+    "python": ("https://docs.python.org/3", None),
+    "numpy": ("https://numpy.org/doc/stable", None),
+    "scipy": ("https://docs.scipy.org/doc/scipy", None),
+    "sklearn": ("https://scikit-learn.org/stable", None),
+    "torch": ("https://docs.pytorch.org/docs/stable", None),
+    "ot": ("https://pythonot.github.io", None),
+    "matplotlib": ("https://matplotlib.org/stable", None),
+}
+intersphinx_timeout = 5
+
+
+def _is_not_about_the_network(record):
+    """Let a build without a network go on, without links to other projects."""
+    return "failed to reach any of the inventories" not in str(record.msg)
+
+
+logging.getLogger("sphinx.sphinx.ext.intersphinx._load").addFilter(
+    _is_not_about_the_network
+)

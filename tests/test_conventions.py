@@ -215,6 +215,13 @@ def test_docstrings_state_the_defaults_of_the_signature(name):
             assert ast.literal_eval(stated) == parameter.default, parameter.name
 
 
+def test_the_guide_names_all_architectures():
+    guide = (ROOT.parent / "doc" / "guide.rst").read_text()
+    section = guide.split("Choosing a network\n")[1].split("Clouds of any size\n")[0]
+    for kind in skwass.architectures.choice.ARCHITECTURES.values():
+        assert f"``{kind.__name__}``" in section
+
+
 def test_embedders_that_train_have_one_constructor_and_one_text():
     trained = (
         skwass.DeepWassersteinEmbedder,

@@ -67,6 +67,7 @@ class Architecture(BaseEstimator):
     >>> from torch import nn
     >>> from skwass.architectures import Architecture, Slices
     >>> class LinearSlices(Slices):
+    ...     _parameter_constraints = {}
     ...     def __init__(self):
     ...         pass
     ...     def make_stages(self, n_in, n_out, space):
@@ -96,11 +97,30 @@ class Architecture(BaseEstimator):
         """Return learned layers on points, or None."""
         return None
 
+    def checked_stages(
+        self, n_in: int, n_out: int, space: Space
+    ) -> tuple[list[nn.Module], list[int]]:
+        """Return what `make_stages` does, if that is as it should be."""
+        stages, sizes = self.make_stages(n_in, n_out, space)
+        last = list(stages[-1].modules())[-1]
+        if not (
+            len(sizes) == len(stages)
+            and sizes[-1] == n_out
+            and isinstance(last, nn.Linear)
+            and last.out_features == n_out
+            and last.bias is not None
+        ):
+            raise ValueError(
+                f"Got sizes={sizes} and a last layer {last} by make_stages of {self}, "
+                f"expected one size per stage, and nn.Linear with a bias and {n_out} "
+                "features at the end. Add such a layer."
+            )
+        return stages, sizes
+
     def make_encoder(self, n_in: int, space: Space) -> nn.Module:
         """Return what turns rows of `n_in` numbers into embeddings without means."""
-        stages, sizes = self.make_stages(
-            n_in, space.n_components - space.n_exact, space
-        )
+        n_out = space.n_components - space.n_exact
+        stages, sizes = self.checked_stages(n_in, n_out, space)
         return Encoder(stages, sizes[-1])
 
     def refuse(self, measures: Histograms | PointClouds, name: str) -> None:

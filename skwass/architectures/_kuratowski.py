@@ -168,7 +168,7 @@ class DeepKENN(_Kuratowski):
 
     def make_encoder(self, n_in: int, space: Space) -> nn.Module:
         """Return feature maps and their weights."""
-        stages, sizes = self.base.make_stages(n_in, space.n_components, space)
+        stages, sizes = self.base.checked_stages(n_in, space.n_components, space)
         last_only = self.layers == "last"
         sizes = sizes[-1:] if last_only else sizes
         features = FeatureMaps(stages, last_only)
@@ -272,7 +272,7 @@ class ODEKENN(_Kuratowski):
     def make_encoder(self, n_in: int, space: Space) -> nn.Module:
         """Return a curve and its weights."""
         n_state = space.n_components
-        stages, _ = self.base.make_stages(n_in, n_state, space)
+        stages, _ = self.base.checked_stages(n_in, n_state, space)
         lift = stages[0] if len(stages) == 1 else nn.Sequential(*stages)
         field = VectorField(n_state, check_sizes("widths", self.widths, 1))
         features = Trajectory(

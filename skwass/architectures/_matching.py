@@ -31,7 +31,7 @@ def match_sizes(
     Raises
     ------
     ValueError
-        If that is too few for any width.
+        If that is too few for any width, or there is none to scale.
     """
     fewest = count(architecture.scaled(0))
     if fewest > n_parameters:
@@ -39,8 +39,11 @@ def match_sizes(
             f"Got n_parameters={n_parameters}, expected at least {fewest} for {name}. "
             "Raise n_parameters."
         )
-    if count(architecture.scaled(2)) == fewest:  # there are no hidden layers
-        return architecture
+    if count(architecture.scaled(2)) == fewest:
+        raise ValueError(
+            f"Got n_parameters={n_parameters} for {name}, which has no hidden layers, "
+            f"expected some to scale: it has {fewest}. Leave n_parameters out."
+        )
     low, high = 0.0, 1.0
     while count(architecture.scaled(high)) <= n_parameters:
         low, high = high, 2 * high

@@ -5,6 +5,7 @@ import pytest
 from numpy.testing import assert_array_equal
 from sklearn.base import clone
 from sklearn.model_selection import GridSearchCV
+from torch import nn
 from toys import clouds_of, make_small
 
 from skwass import (
@@ -28,6 +29,7 @@ from skwass.architectures import (
     SetTransformer,
     Slices,
 )
+from skwass.architectures._base import Space
 from skwass.architectures.choice import ARCHITECTURES, DECODERS
 from skwass.labels import Blocks, Doubling, InBatch, Pairs
 from skwass.labels.schemes import SCHEMES
@@ -61,6 +63,11 @@ def test_any_network_goes_into_any_embedder(embedder, architecture, digits, tmp_
     Z = fitted.transform(digits[1])
     assert np.isfinite(Z).all()
     assert np.ptp(Z, axis=0).max() > 0
+    if hasattr(fitted, "block_sizes_"):
+        n_columns = sum(fitted.block_sizes_) + fitted.module_.n_exact
+    else:
+        n_columns = fitted.n_components
+    assert Z.shape == (100, n_columns)
     assert type(fitted.architecture_) is type(architecture)
     fitted.save(tmp_path / "file")
     again = embedder.load(tmp_path / "file")
@@ -126,6 +133,10 @@ def test_names_are_objects_with_defaults():
             assert kind.__name__ in module.__all__
             words = kind.__name__.removesuffix("Decoder").lower()
             assert name.replace("_", "") == words
+    tried = {type(architecture) for architecture in (*OF_POINTS, *OF_MASSES)}
+    assert tried == set(ARCHITECTURES.values())
+    text = WormholeEmbedder.__doc__.split("    decoder : ")[0]
+    assert all(f'`"{name}"`' in text for name in ARCHITECTURES)
     listed = {*ARCHITECTURES.values(), *DECODERS.values(), Architecture}
     assert listed == {getattr(architectures, name) for name in architectures.__all__}
 
@@ -144,6 +155,7 @@ def test_they_are_parameters_of_scikit_learn(value):
     known = {**vars(architectures), **vars(labels)}
     assert repr(eval(repr(value), known)) == repr(value)
     parameters = value.get_params(deep=False)
+    assert type(value)._parameter_constraints.keys() == parameters.keys()
     assert repr(type(value)(**parameters)) == repr(value)
 
 
@@ -176,6 +188,42 @@ def test_what_does_not_fit_is_refused(parameters, error, message, digits):
     small = make_small(WormholeEmbedder, max_iter=1, **parameters)
     with pytest.raises(error, match=message):
         small.fit(digits[0])
+
+
+class Bad(Slices):
+    def make_stages(self, n_in, n_out, space):
+        return self.widths(n_in, n_out)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    [
+        lambda n_in, n_out: ([nn.Linear(n_in, n_out + 1)], [n_out + 1]),
+        lambda n_in, n_out: ([nn.Linear(n_in, n_out + 1)], [n_out]),
+        lambda n_in, n_out: ([nn.Linear(n_in, n_out), nn.SiLU()], [n_out, n_out]),
+        lambda n_in, n_out: ([nn.Linear(n_in, n_out, bias=False)], [n_out]),
+        lambda n_in, n_out: ([nn.SiLU(), nn.Linear(n_in, n_out)], [n_out]),
+    ],
+)
+def test_layers_that_are_not_as_they_should_be(layers):
+    space = Space(2, 8, None, None, exact_mean=False, by_isometry=False)
+    for architecture in (Bad(layers), DeepKENN(Bad(layers), layers="last")):
+        with pytest.raises(ValueError, match="nn.Linear with a bias and 8 features"):
+            architecture.make_encoder(16, space)
+
+
+def test_sizes_of_what_has_no_hidden_layers(digits):
+    architecture = DeepKENN(Slices(()), n_parameters=9_000)
+    with pytest.raises(ValueError, match="which has no hidden layers"):
+        make_small(KuratowskiEmbedder, architecture=architecture).fit(digits[0])
+
+
+@pytest.mark.parametrize("architecture", OF_POINTS, ids=repr)
+def test_clouds_are_decoded(architecture, digits):
+    parameters = {"architecture": architecture, "decoder": "cloud", "max_iter": 1}
+    fitted = make_small(WormholeEmbedder, **parameters).fit(digits[0][:60])
+    clouds = fitted.inverse_transform(fitted.transform(digits[1][:5]))
+    assert clouds.shape == (5, fitted.decoder_.n_points, 2)
 
 
 def test_a_decoder_of_histograms_refuses_clouds():
