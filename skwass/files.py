@@ -215,7 +215,7 @@ def _to_json(name, value):
         return value
     raise TypeError(
         f"Got {name}={value!r}, expected a number, a string, None or an object of "
-        "skwass to save. Set another one first, or use pickle."
+        "skwass to save: a file holds no code. Use pickle for others."
     )
 
 

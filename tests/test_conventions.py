@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import skwass
+from skwass.embedders._parameters import _filled, _with_defaults
 
 ROOT = Path(skwass.__file__).parent
 FILES = sorted(ROOT.rglob("*.py"))
@@ -240,6 +241,17 @@ def test_embedders_that_train_have_one_constructor_and_one_text():
     assert names[0] == names[1] == names[2]
     assert texts[0] == texts[1] == texts[2]
     assert len(names[0]) <= 28
+
+
+def test_docstrings_are_filled_whatever_their_indentation():
+    """Since Python 3.13 compilers take it away."""
+    for margin in ("", "    "):
+        doc = f"Title.\n\n{margin}{{parameters}}\n\n{margin}Notes\n"
+        filled = _filled(doc, "parameters", "\n    a : int\n        Text.\n")
+        lines = filled.splitlines()
+        assert lines[2:4] == [f"{margin}a : int", f"{margin}    Text."]
+    with pytest.raises(TypeError, match="Got defaults of {'n_component'}"):
+        _with_defaults(skwass.WormholeEmbedder.__init__, {"n_component": 3})
 
 
 def _api():

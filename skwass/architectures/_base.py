@@ -1,9 +1,10 @@
 """What an architecture is: parameters of scikit-learn in, a network out."""
 
-from collections.abc import Sequence
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
+import numpy as np
 from sklearn.base import BaseEstimator, clone
 from torch import nn
 
@@ -33,6 +34,10 @@ class Space:
         Whether embeddings carry the mean, in `dim` columns.
     by_isometry : bool
         Whether measures are seen up to isometry.
+
+    See Also
+    --------
+    Architecture : What makes layers for it.
     """
 
     dim: int
@@ -48,14 +53,17 @@ class Space:
         return self.dim if self.exact_mean else 0
 
 
-class Architecture(BaseEstimator):
+class Architecture(BaseEstimator, ABC):
     """Base class of architectures: what a network sees of measures, and its layers.
 
     A subclass has an assign-only `__init__`, `_parameter_constraints`, and two methods:
     `make_inputs(space)` returns the fixed first layer, of `skwass.nn`, and
     `make_stages(n_in, n_out, space)` the layers after it, with the number of features
-    that each gives. An object of it can then be given as `architecture` to any embedder
-    that trains a network, and be the `backbone` of :class:`DeepKENN`.
+    that each gives; the last is a `torch.nn.Linear` of `n_out`. It says `needs_bins =
+    True` if it takes only histograms, and `sees_points = True` if it sees points,
+    wherever they are. An object of it can then be given as `architecture` to any
+    embedder that trains a network, and be the `backbone` of :class:`DeepKENN`. Other
+    methods may change from release to release.
 
     See Also
     --------
@@ -78,20 +86,24 @@ class Architecture(BaseEstimator):
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {}
     # Whether it sees measures as points, wherever these are, and can centre them.
-    _sees_points = False
-    # Whether it takes histograms alone, and whether these must be images.
-    _needs_bins = False
-    _needs_images = False
+    sees_points = False
+    # Whether it takes only histograms, and whether these must be images.
+    needs_bins = False
+    needs_images = False
+    # Whether distances of several feature maps add up.
+    has_feature_maps = False
+    # Name of the decoder that goes with it, if not one of all.
+    own_decoder: str | None = None
 
+    @abstractmethod
     def make_inputs(self, space: Space) -> FixedInput:
         """Return the fixed first layer."""
-        raise NotImplementedError
 
+    @abstractmethod
     def make_stages(
         self, n_in: int, n_out: int, space: Space
     ) -> tuple[list[nn.Module], list[int]]:
         """Return layers in turn, and how many numbers each gives: the last, n_out."""
-        raise NotImplementedError
 
     def make_points(self, inputs: Any) -> SetEncoder | None:
         """Return learned layers on points, or None."""
@@ -123,28 +135,32 @@ class Architecture(BaseEstimator):
         stages, sizes = self.checked_stages(n_in, n_out, space)
         return Encoder(stages, sizes[-1])
 
-    def refuse(self, measures: Histograms | PointClouds, name: str) -> None:
+    def refuse(
+        self, measures: Histograms | PointClouds, whole: "Architecture | None" = None
+    ) -> None:
         """Raise for measures that it does not take.
 
         Parameters
         ----------
         measures : Histograms or PointClouds
             Training data.
-        name : str
-            Of the parameter that holds it, for messages.
+        whole : Architecture, default=None
+            What it is part of, for messages; itself if None.
         """
+        whole = self if whole is None else whole
         is_clouds = isinstance(measures, PointClouds)
-        if is_clouds and (self._needs_bins or self._needs_images):
+        if is_clouds and (self.needs_bins):
             raise TypeError(
-                f"Got {name}={self} and point clouds, expected histograms on common "
-                f"bins. Set {name}='slices' or 'fourier', which take clouds."
+                f"Got architecture={whole} and point clouds, expected histograms on "
+                "common bins. Set architecture='slices' or 'fourier', which take "
+                "clouds."
             )
         grid = None if is_clouds else measures.grid_shape  # type: ignore[union-attr]
-        if self._needs_images and (grid is None or len(grid) != 2):
+        if self.needs_images and (grid is None or len(grid) != 2):
             raise ValueError(
-                f"Got {name}={self} with bins of grid_shape={grid}, expected a grid of "
-                f"two dimensions. Pass grid_shape=(height, width), or {name}='auto' "
-                "otherwise."
+                f"Got architecture={whole} with bins of grid_shape={grid}, expected a "
+                "grid of two dimensions. Pass grid_shape=(height, width), or set "
+                "architecture='auto'."
             )
 
     def chosen(self, are_sliced: bool, otherwise: str) -> "Architecture":
@@ -174,13 +190,17 @@ class Architecture(BaseEstimator):
 
     def obstacle_to_mean(self, dim: int, n_components: int) -> str | None:
         """Return what keeps embeddings from carrying the mean, or None."""
-        if not self._sees_points:
+        if not self.sees_points:
             return f"architecture={self}"
         return f"n_components={n_components}" if dim >= n_components else None
 
     def knows_slopes(self, exact_mean: bool) -> bool:
-        """Return whether it is known how what it sees moves toward other measures."""
-        return True
+        """Return whether it is known how what it sees moves toward other measures.
+
+        Without it there is no `gradient_weight`; with it, the first layer has
+        `row_slopes`.
+        """
+        return False
 
     @property
     def has_point_layers(self) -> bool:
@@ -200,14 +220,12 @@ def check_sizes(name: str, sizes: Any, fewest: int = 0) -> tuple[int, ...]:
     fewest : int, default=0
         How many there must be at least.
     """
-    checked = tuple(sizes) if isinstance(sizes, Sequence) else (sizes,)
-    if len(checked) < fewest or not all(
-        isinstance(size, int) and not isinstance(size, bool) and size > 0
-        for size in checked
-    ):
+    given = np.asarray(sizes)
+    is_whole = given.dtype.kind in "iu" or given.size == 0
+    if given.ndim != 1 or len(given) < fewest or not is_whole or (given < 1).any():
         one = "one or more " if fewest else ""
         raise ValueError(
             f"Got {name}={sizes!r}, expected {one}positive integers. Write a tuple, "
             f"such as {name}=(64,)."
         )
-    return checked
+    return tuple(given.tolist())

@@ -20,9 +20,13 @@ from ._histograms import dense
 class _OfPoints(Architecture):
     """Dense layers on fixed numbers of a weighted set of points."""
 
-    _sees_points = True
+    sees_points = True
     n_frequencies: int = 0
     widths: Any
+
+    def knows_slopes(self, exact_mean: bool) -> bool:
+        """Return that slopes are known: rows are linear in measures."""
+        return True
 
     def make_inputs(self, space: Space) -> CloudInput:
         """Return the fixed first layer."""

@@ -1,11 +1,10 @@
 """Decoders: what makes measures of embeddings again."""
 
 from numbers import Integral, Real
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, NoReturn, cast
 
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils._param_validation import Interval, StrOptions
-from torch import nn
 
 from ..measures import Histograms, PointClouds
 from ..measures.subsets import effective_size, some_clouds
@@ -19,9 +18,17 @@ from ._clouds import refuse_odd_heads
 
 
 class Decoder(BaseEstimator):
-    """Base class of decoders: what they are asked before a network is made."""
+    """Base class of decoders: what they are asked before a network is made.
+
+    See Also
+    --------
+    HistogramDecoder : Decodes to masses of bins.
+    CloudDecoder : Decodes to points.
+    """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {}
+    # Parameters of its loss, which a fit that goes on may change.
+    of_loss: tuple[str, ...] = ("weight", "sparsity_weight")
 
     def refuse(
         self, measures: Histograms | PointClouds, architecture: Architecture
@@ -33,8 +40,16 @@ class Decoder(BaseEstimator):
         return clone(self)
 
     def make(self, n_columns: int, space: Space) -> decoders.MeasureDecoder:
-        """Return the decoder of embeddings of so many columns beside exact means."""
+        """Return the decoder of embeddings with `n_columns` learned columns."""
         raise NotImplementedError
+
+
+def refuse_clouds(decoder: Decoder) -> NoReturn:
+    """Raise for a decoder that makes masses of bins, where there are none."""
+    raise TypeError(
+        f"Got decoder={decoder} and point clouds, expected histograms on common bins. "
+        "Set decoder='cloud' or None."
+    )
 
 
 class HistogramDecoder(Decoder):
@@ -96,22 +111,18 @@ class HistogramDecoder(Decoder):
     ) -> None:
         """Raise for point clouds."""
         if isinstance(measures, PointClouds):
-            raise TypeError(
-                f"Got decoder={self} and point clouds, expected histograms on common "
-                "bins. Set decoder='cloud' or None."
-            )
+            refuse_clouds(self)
 
-    def make(self, n_columns: int, space: Space) -> decoders.HistogramDecoder:
-        """Return the decoder of embeddings of so many columns beside exact means."""
+    def make(self, n_columns: int, space: Space) -> decoders.MassDecoder:
+        """Return the decoder of embeddings with `n_columns` learned columns."""
         widths = check_sizes("widths", self.widths)
-        body: nn.Module
         if space.exact_mean and space.grid_shape is not None:
-            body = MovedDecoder(n_columns, widths, space.grid_shape)
-        else:
-            # Where bins form no grid there is no way to move them: it sees the mean.
-            n_in = n_columns + space.n_exact
-            body = DenseDecoder(n_in, widths, cast(int, space.n_bins))
-        return decoders.HistogramDecoder(body, self.weight, self.sparsity_weight)
+            moved = MovedDecoder(n_columns, widths, space.grid_shape)
+            return decoders.MovedMassDecoder(moved, self.weight, self.sparsity_weight)
+        # Where bins form no grid there is no way to move them: it sees the mean.
+        n_in = n_columns + space.n_exact
+        body = DenseDecoder(n_in, widths, cast(int, space.n_bins))
+        return decoders.MassDecoder(body, self.weight, self.sparsity_weight)
 
 
 class Courty2018Decoder(Decoder):
@@ -152,8 +163,10 @@ class Courty2018Decoder(Decoder):
     def refuse(
         self, measures: Histograms | PointClouds, architecture: Architecture
     ) -> None:
-        """Raise for what are no images."""
-        grid = getattr(measures, "grid_shape", None)
+        """Raise unless measures are images."""
+        if isinstance(measures, PointClouds):
+            refuse_clouds(self)
+        grid = measures.grid_shape
         if grid is None or len(grid) != 2:
             raise ValueError(
                 f"Got decoder={self} with measures of grid_shape={grid}, expected a "
@@ -161,10 +174,10 @@ class Courty2018Decoder(Decoder):
                 "decoder='auto' otherwise."
             )
 
-    def make(self, n_columns: int, space: Space) -> decoders.HistogramDecoder:
-        """Return the decoder of embeddings of so many columns beside exact means."""
+    def make(self, n_columns: int, space: Space) -> decoders.MassDecoder:
+        """Return the decoder of embeddings with `n_columns` learned columns."""
         body = PaperDecoder(n_columns + space.n_exact, cast(Grid, space.grid_shape))
-        return decoders.HistogramDecoder(body, self.weight, self.sparsity_weight)
+        return decoders.MassDecoder(body, self.weight, self.sparsity_weight)
 
 
 class CloudDecoder(Decoder):
@@ -213,6 +226,7 @@ class CloudDecoder(Decoder):
     CloudDecoder(n_points=32)
     """
 
+    of_loss = ("weight", "max_points")
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "weight": [Interval(Real, 0, None, closed="neither")],
         "n_points": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
@@ -247,7 +261,7 @@ class CloudDecoder(Decoder):
     ) -> None:
         """Raise for architectures that do not see points."""
         refuse_odd_heads(self.width, self.n_heads)
-        if not architecture._sees_points:
+        if not architecture.sees_points:
             raise ValueError(
                 f"Got decoder={self} with architecture={architecture}, expected one "
                 "that sees points. Set architecture='slices' or 'fourier', or "
@@ -262,8 +276,8 @@ class CloudDecoder(Decoder):
             copy.n_points = max(1, round(float(size)))
         return copy
 
-    def make(self, n_columns: int, space: Space) -> decoders.CloudDecoder:
-        """Return the decoder of embeddings of so many columns beside exact means."""
+    def make(self, n_columns: int, space: Space) -> decoders.PointDecoder:
+        """Return the decoder of embeddings with `n_columns` learned columns."""
         body = PointMaker(
             n_columns,
             self.n_points,
@@ -273,4 +287,4 @@ class CloudDecoder(Decoder):
             self.n_heads,
             self.dropout,
         )
-        return decoders.CloudDecoder(body, self.weight, self.max_points)
+        return decoders.PointDecoder(body, self.weight, self.max_points)

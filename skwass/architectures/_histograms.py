@@ -4,7 +4,7 @@ from typing import Any, ClassVar, cast
 
 from torch import nn
 
-from ..nn.conv import Grid, paper_layers, strided_stages
+from ..nn.conv import Grid, paper_stages, strided_stages
 from ..nn.inputs import FixedInput, SpectralInput, StandardInput
 from ..nn.mlp import dense_stages
 from ._base import Architecture, Space, check_sizes
@@ -20,7 +20,11 @@ _LONGEST_SPECTRUM = 4096
 class _OfMasses(Architecture):
     """Sees masses as they are, standardised."""
 
-    _needs_bins = True
+    needs_bins = True
+
+    def knows_slopes(self, exact_mean: bool) -> bool:
+        """Return that slopes are known: rows are linear in masses."""
+        return True
 
     def make_inputs(self, space: Space) -> FixedInput:
         return StandardInput(cast(int, space.n_bins), _GAIN)
@@ -98,7 +102,7 @@ class Convolutional(_OfMasses):
         "channels": ["array-like"],
         "widths": ["array-like"],
     }
-    _needs_images = True
+    needs_images = True
 
     def __init__(self, channels: Any = (32, 64), widths: Any = (256,)) -> None:
         self.channels = channels
@@ -134,13 +138,14 @@ class Courty2018(_OfMasses):
     Courty2018()
     """
 
-    _needs_images = True
+    needs_images = True
+    own_decoder = "courty2018"
 
     def make_stages(
         self, n_in: int, n_out: int, space: Space
     ) -> tuple[list[nn.Module], list[int]]:
-        """Return all layers of the paper as one stage."""
-        return [paper_layers(cast(Grid, space.grid_shape), n_out)], [n_out]
+        """Return the layers of the paper."""
+        return paper_stages(cast(Grid, space.grid_shape), n_out)
 
 
 def dense(n_in: int, widths: Any, n_out: int) -> tuple[list[nn.Module], list[int]]:

@@ -24,6 +24,7 @@ _PLAIN_CONSTRAINT = [StrOptions({"auto", *PLAIN}), Architecture]
 class _Kuratowski(Architecture):
     """Sees what another architecture does, named by `_of`, and puts weights on maps."""
 
+    has_feature_maps = True
     _of: str
     aggregation: str
     n_parameters: int | None
@@ -37,13 +38,21 @@ class _Kuratowski(Architecture):
         """Return the fixed first layer."""
         return self.base.make_inputs(space)
 
+    def make_stages(
+        self, n_in: int, n_out: int, space: Space
+    ) -> tuple[list[nn.Module], list[int]]:
+        """Return the layers of what it is made of."""
+        return self.base.checked_stages(n_in, n_out, space)
+
     def make_points(self, inputs: Any) -> SetEncoder | None:
         """Return learned layers on points, or None."""
         return self.base.make_points(inputs)
 
-    def refuse(self, measures: Histograms | PointClouds, name: str) -> None:
+    def refuse(
+        self, measures: Histograms | PointClouds, whole: Architecture | None = None
+    ) -> None:
         """Raise for measures that it does not take."""
-        self.base.refuse(measures, f"{name}__{self._of}")
+        self.base.refuse(measures, self if whole is None else whole)
 
     def chosen(self, are_sliced: bool, otherwise: str) -> "Architecture":
         """Return a copy in which nothing is left to choose."""
@@ -91,8 +100,8 @@ class _Kuratowski(Architecture):
         return self.base.has_point_layers
 
     @property
-    def _sees_points(self) -> bool:  # type: ignore[override]
-        return self.base._sees_points
+    def sees_points(self) -> bool:  # type: ignore[override]
+        return self.base.sees_points
 
 
 class DeepKENN(_Kuratowski):
@@ -113,13 +122,13 @@ class DeepKENN(_Kuratowski):
         The network whose layers are compared: an architecture of this module that is
         not a Kuratowski network itself, as an object, such as `Slices(widths=(64,))`,
         or by name. `"auto"` has two hidden layers of 512, on slices where these suit
-        measures, else on masses, or on Fourier coefficients in an embedder of clouds.
+        measures, else on masses, or on Fourier coefficients in `WormholeEmbedder`.
     layers : {"all", "last"}, default="all"
         Which layers; `"last"` is the baseline of [1]_.
     aggregation : {"l1", "l2"}, default="l2"
         How distances of feature maps add up. `"l1"` is that of [1]_. `"l2"` makes
         `transform` isometric to `pairwise_distances`: in a pipeline, KMeans and
-        neighbours see the distance between rows, which with `"l1"` is another than d.
+        neighbours see the distance between rows, which differs from d with `"l1"`.
     n_parameters : int, default=None
         How many numbers the network may learn, a decoder not counted: hidden layers are
         scaled to it in the ratios of their sizes, so that architectures compare at one
@@ -168,7 +177,7 @@ class DeepKENN(_Kuratowski):
 
     def make_encoder(self, n_in: int, space: Space) -> nn.Module:
         """Return feature maps and their weights."""
-        stages, sizes = self.base.checked_stages(n_in, space.n_components, space)
+        stages, sizes = self.make_stages(n_in, space.n_components, space)
         last_only = self.layers == "last"
         sizes = sizes[-1:] if last_only else sizes
         features = FeatureMaps(stages, last_only)
@@ -191,7 +200,7 @@ class ODEKENN(_Kuratowski):
         that is not a Kuratowski network itself, as an object, such as
         `Convolutional(channels=(16, 32), widths=())`, or by name. `"auto"` is a linear
         map, of slices where these suit measures, else of masses, or of Fourier
-        coefficients in an embedder of clouds.
+        coefficients in `WormholeEmbedder`.
     widths : tuple of int, default=(512,)
         Hidden layers of the vector field v, at least one.
     n_nodes : int, default=3
@@ -213,7 +222,7 @@ class ODEKENN(_Kuratowski):
 
     See Also
     --------
-    DeepKENN : Layers in place of a curve; faster, and good where labels are few.
+    DeepKENN : Layers in place of a curve; faster.
     skwass.inspection.WeightProfileDisplay : Draws the weights over time.
 
     References
@@ -266,13 +275,13 @@ class ODEKENN(_Kuratowski):
 
     def knows_slopes(self, exact_mean: bool) -> bool:
         """Return whether slopes can be learned: not by the adjoint equation."""
-        # It gives first derivatives alone.
+        # It gives only first derivatives.
         return not self.adjoint and super().knows_slopes(exact_mean)
 
     def make_encoder(self, n_in: int, space: Space) -> nn.Module:
         """Return a curve and its weights."""
         n_state = space.n_components
-        stages, _ = self.base.checked_stages(n_in, n_state, space)
+        stages, _ = self.make_stages(n_in, n_state, space)
         lift = stages[0] if len(stages) == 1 else nn.Sequential(*stages)
         field = VectorField(n_state, check_sizes("widths", self.widths, 1))
         features = Trajectory(

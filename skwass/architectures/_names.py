@@ -35,9 +35,9 @@ def as_object(value: Any, names: dict[str, Any]) -> Any:
 def as_plain(value: Any, parameter: str) -> Architecture:
     """Return an architecture of one feature map, its parameters checked."""
     made = as_object(value, PLAIN)
-    if hasattr(made, "aggregation"):
+    if made.has_feature_maps:
         raise ValueError(
             f"Got {parameter}={made}, expected an architecture that is not itself a "
-            f"Kuratowski network. Pass its own, {made.base}."
+            f"Kuratowski network. Set {parameter}='auto'."
         )
     return made

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+from sklearn.base import clone
 from sklearn.utils._param_validation import StrOptions
 
 from ..measures import Histograms, PointClouds
 from ._base import Architecture
 from ._decoders import CloudDecoder, Courty2018Decoder, Decoder, HistogramDecoder
-from ._histograms import Courty2018
 from ._kuratowski import ODEKENN, DeepKENN
 from ._names import PLAIN, as_object
 
@@ -46,7 +46,7 @@ def choose_architecture(
         given = "slices" if are_sliced else otherwise
     made = as_object(given, ARCHITECTURES)
     made = made.chosen(are_sliced, otherwise)
-    made.refuse(measures, "architecture")
+    made.refuse(measures)
     return made
 
 
@@ -72,9 +72,29 @@ def choose_decoder(
     if given is None:
         return None
     if isinstance(given, str) and given == "auto":
-        given = "histogram" if isinstance(measures, Histograms) else "cloud"
-        if isinstance(architecture, Courty2018):
-            given = "courty2018"
+        fitting = "histogram" if isinstance(measures, Histograms) else "cloud"
+        given = architecture.own_decoder or fitting
     made = as_object(given, DECODERS)
     made.refuse(measures, architecture)
     return made.chosen(measures)
+
+
+def retune(module: Any, given: Any) -> None:
+    """Let the loss of a decoder that there is have the settings that are given now.
+
+    Parameters
+    ----------
+    module : Network
+        Changed in place, if its decoder is of the kind that is given.
+    given : str, Decoder or None
+        By the user.
+    """
+    decoder = module.settings["decoder"]
+    if not isinstance(given, Decoder) or type(given) is not type(decoder):
+        return
+    as_object(given, DECODERS)  # checks its parameters
+    settings = {name: given.get_params()[name] for name in decoder.of_loss}
+    for name, value in settings.items():
+        setattr(module.decoder, name, value)
+    tuned = clone(decoder).set_params(**settings)
+    module.settings = {**module.settings, "decoder": tuned}

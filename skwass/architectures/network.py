@@ -53,6 +53,12 @@ def make_network(architecture: Architecture, decoder: Any, **space: Any) -> Netw
     return Network(inputs, points, encoder, made)
 
 
+def check_network(settings: dict) -> None:
+    """Raise if a network cannot be made of these settings of `make_network`."""
+    with torch.device("meta"):
+        make_network(**settings)
+
+
 def count_weights(architecture: Architecture, space: Space) -> int:
     """Return how many numbers a network of an architecture learns, decoder excluded."""
     with torch.device("meta"):

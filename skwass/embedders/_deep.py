@@ -10,14 +10,15 @@ class DeepWassersteinEmbedder(HistogramReaderMixin, TrainedEmbedder):
     """Embed histograms in R^k so that Euclidean distance is Wasserstein distance.
 
     Deep Wasserstein Embedding [1]_ trains an encoder phi on pairs of measures whose
-    distance is known, and a decoder psi beside it. Minimised is the mean, over pairs
+    distance is known, together with a decoder psi. Minimised is the mean, over pairs
     (x, x') and over measures x, of::
 
         (|phi(x) - phi(x')|^2 - W^2)^2 / s^4 + decoder.weight * KL(x || psi(phi(x)))
 
     where s^2 is the mean of W^2 over the training pairs, so that one setting serves
-    data in any unit, and beside it the mean squared error of the derivatives of the
-    squared distance (see `gradient_weight`). Embeddings come out in the unit of the
+    data in any unit; another decoder has another loss, which its class gives. Added is
+    the mean squared error of the derivatives of the squared distance (see
+    `gradient_weight`). Embeddings come out in the unit of the
     data: the Euclidean distance of two is about W, not squared. Fewer than a thousand
     measures, or distances wanted to more than two digits, are served better by
     :func:`skwass.ot.pairwise_wasserstein`.

@@ -4,10 +4,12 @@ import copy
 from functools import partial
 
 import numpy as np
+from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
 
 from ..architectures.network import make_network, n_learned
 from ..files import FileMixin
+from ..measures import Histograms
 from ..nn.devices import by_chunks, inference, resolve_device
 from ..nn.initialization import build
 from ._base import OF_INPUT, WassersteinEmbedder
@@ -44,17 +46,28 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
     @property
     def architecture_(self):
         """The architecture that was trained, with nothing left to choose."""
-        return self.module_.settings["architecture"]
+        return clone(self._trained.settings["architecture"])
 
     @property
     def decoder_(self):
         """The decoder that was trained, or None."""
-        return self.module_.settings["decoder"]
+        decoder = self._trained.settings["decoder"]
+        return None if decoder is None else clone(decoder)
+
+    @property
+    def _trained(self):
+        """The module, of attributes that are there after `fit`."""
+        if not hasattr(self, "module_"):
+            raise AttributeError(
+                f"Got {type(self).__name__} before fit, expected a fitted one. Call "
+                "fit first."
+            )
+        return self.module_
 
     @property
     def n_parameters_(self):
         """How many numbers the network learns, a decoder not counted."""
-        module = self.module_
+        module = self._trained
         learned = n_learned(module)
         return learned - (0 if module.decoder is None else n_learned(module.decoder))
 
@@ -78,7 +91,7 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
     @property
     def _feature_maps(self):
         """What encodes, if it has feature maps with weights."""
-        encoder = self.module_.encoder
+        encoder = self._trained.encoder
         if not hasattr(encoder, "weights"):
             raise AttributeError(
                 f"Got architecture={self.architecture_}, expected DeepKENN() or "
@@ -90,6 +103,18 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
     @property
     def _reads_other_bins(self):
         return not self.module_.inputs.needs_bins
+
+    def _refuse_other_masses(self, X):
+        """Raise for histograms whose masses the decoder cannot learn to make."""
+        decoder = self.module_.decoder
+        if decoder is None or decoder.gives_points:
+            return
+        if isinstance(X, Histograms) and not X.are_on(self.support_):
+            raise ValueError(
+                f"Got X={X} on bins other than those of fit, expected those: "
+                f"decoder={self.decoder_} makes masses of them. Fit with decoder=None "
+                "or 'cloud' to train on others too."
+            )
 
     @available_if(has_decoder)
     def inverse_transform(self, X):

@@ -1,7 +1,9 @@
 """The constructor that all embedders have that train a network."""
 
+import re
 from inspect import signature
 from numbers import Integral, Real
+from textwrap import dedent, indent
 from types import FunctionType
 
 from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOptions
@@ -128,16 +130,21 @@ def trained(**defaults):
             known = signature(cls.__init__).parameters
             values = {name: part.default for name, part in known.items()}
             values["otherwise"] = cls._otherwise
-            for name in ("architecture", "decoder", "otherwise"):
-                if values[name] is not None:
-                    values[name] = f'"{values[name]}"'
+            for name, value in values.items():
+                values[name] = f'"{value}"' if isinstance(value, str) else value
             values |= {"least_steps": LEAST_STEPS, "least_epochs": LEAST_EPOCHS}
-            cls.__doc__ = cls.__doc__.replace(
-                "    {parameters}", PARAMETERS.format(**values).strip("\n")
-            ).replace("    {attributes}", ATTRIBUTES.strip("\n"))
+            doc = _filled(cls.__doc__, "parameters", PARAMETERS.format(**values))
+            cls.__doc__ = _filled(doc, "attributes", ATTRIBUTES)
         return cls
 
     return decorate
+
+
+def _filled(doc, name, text):
+    """Return a docstring with a text in place of {name}, indented as that is."""
+    text = dedent(text).strip("\n")
+    # Compilers since Python 3.13 leave no indentation.
+    return re.sub(rf"^( *)\{{{name}\}}$", lambda m: indent(text, m[1]), doc, flags=re.M)
 
 
 def _with_defaults(function, defaults):
@@ -150,6 +157,9 @@ def _with_defaults(function, defaults):
     )
     copy.__qualname__, copy.__doc__ = function.__qualname__, function.__doc__
     own = signature(function).parameters.values()
+    unknown = defaults.keys() - {part.name for part in own}
+    if unknown:
+        raise TypeError(f"Got defaults of {unknown}, expected those of parameters.")
     values = {part.name: defaults.get(part.name, part.default) for part in own}
     first = [part.name for part in own if part.kind is part.POSITIONAL_OR_KEYWORD]
     copy.__defaults__ = tuple(values[name] for name in first if name != "self")

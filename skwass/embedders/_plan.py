@@ -3,16 +3,13 @@
 from dataclasses import dataclass
 
 import numpy as np
-from sklearn.utils._param_validation import StrOptions
 
-from ..architectures import Architecture
 from ..architectures.choice import as_object
 from ..labels.schemes import SCHEMES, Blocks, LabelScheme, Pairs
 from ..measures.subsets import evenly
 from ..ot import ExactWasserstein
 from ..ot.ground_truths import is_w2
 
-EXACT_MEAN_CONSTRAINT = ["boolean", StrOptions({"auto"})]
 # Lines see all of a measure in few dimensions alone: in 10, Fourier coefficients or
 # masses are better.
 _SLICED_DIM = 3
@@ -29,10 +26,9 @@ class Plan:
 
     Parameters
     ----------
-    architecture : Architecture
-        With nothing left to choose.
-    decoder : Decoder or None
-        Likewise.
+    settings : dict
+        Of `make_network`: architecture and decoder with nothing left to choose, and
+        what is known of the space.
     scheme : LabelScheme
         What chooses the pairs to label.
     exact_mean : bool
@@ -43,8 +39,7 @@ class Plan:
         Whether a fit goes on with the network that there is.
     """
 
-    architecture: Architecture
-    decoder: object
+    settings: dict
     scheme: LabelScheme
     exact_mean: bool
     slope_weight: float
@@ -111,10 +106,10 @@ def decide_mean(wanted, obstacle, are_w2, dim, n_components, ground_truth):
     ValueError
         If the mean is asked for and cannot be exact.
     """
-    if wanted is False:
-        return False
-    if wanted == "auto":
+    if isinstance(wanted, str):  # "auto"
         return are_w2 and not obstacle and 2 * dim <= n_components
+    if not wanted:
+        return False
     if not is_w2(ground_truth):
         obstacle = f"ground_truth={ground_truth}"
     elif not are_w2:
@@ -122,8 +117,8 @@ def decide_mean(wanted, obstacle, are_w2, dim, n_components, ground_truth):
     if obstacle:
         raise ValueError(
             f"Got exact_mean=True with {obstacle} and points of dimension {dim}, "
-            "expected W2 with the Euclidean metric, and an architecture that sees "
-            "points, with room for the mean. Use 'auto'."
+            "expected W2 with the Euclidean metric, one Euclidean distance of vectors, "
+            "and an architecture that sees points, with room for the mean. Use 'auto'."
         )
     return True
 

@@ -85,6 +85,16 @@ class FitReporter:
             print(f"[{type(self.estimator).__name__}] {message}", flush=True)
 
 
+def warn_of_one_round(scheme):
+    """Warn where labels cannot come in rounds."""
+    warnings.warn(
+        f"Got labels={scheme} and too few measures to hold out, expected some to judge "
+        "rounds by: labels stay those of the first. Raise validation_fraction.",
+        UserWarning,
+        stacklevel=5,
+    )
+
+
 def warn_of_useless(score, of):
     """Warn where a score is worse than that of a constant."""
     if not score >= 0:

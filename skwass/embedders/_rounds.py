@@ -37,7 +37,8 @@ def train_in_rounds(
         Of all rounds.
     """
     losses, scores = list(first.loss_curve), list(first.validation_scores)
-    error, stopped_by = 1 - max(scores), first.stopped_by
+    least = error = 1 - max(scores)
+    stopped_by = first.stopped_by
     while stopped_by != "callback":
         if deadline is not None and _clock.now() >= deadline:
             break
@@ -50,8 +51,9 @@ def train_in_rounds(
         scores += result.validation_scores
         stopped_by = result.stopped_by
         new_error = 1 - max(result.validation_scores)
-        if new_error > error:
+        if new_error > least:
             module.load_state_dict(before)
+        least = min(least, new_error)
         if new_error > (1 - least_gain) * error:
             break
         error = new_error

@@ -19,19 +19,19 @@ PARAMETERS = """
         and no given distance is below that of the means; elsewhere `{otherwise}`.
         `architecture_` says what it became.
     decoder : str, Decoder or None, default={decoder}
-        What makes measures of embeddings again, for `inverse_transform`, trained
-        beside: `HistogramDecoder()`, `CloudDecoder()` or `Courty2018Decoder()` of
+        What makes measures of embeddings again, for `inverse_transform`, trained at the
+        same time: `HistogramDecoder()`, `CloudDecoder()` or `Courty2018Decoder()` of
         :mod:`skwass.architectures`, or `"histogram"`, `"cloud"`, `"courty2018"`.
         `"auto"` is the one that fits measures and architecture. None trains faster, and
         distances come out a little better.
     exact_mean : bool or "auto", default="auto"
         Whether the last d columns of an embedding are the mean of the measure, less
-        that of all in `fit`, and the rest knows its centred copy alone. For W2, W^2 is
+        that of all in `fit`, and the rest knows only its centred copy. For W2, W^2 is
         the sum of both parts, so translates are at their true distance wherever they
         are, and decoders move what they decode. `"auto"`: where the architecture sees
         points, for W2 with the Euclidean metric in at most `n_components / 2`
         dimensions, unless given distances are below those of the means. In more
-        dimensions `n_components=2 * d` makes it exact, often for the better.
+        dimensions `n_components=2 * d` makes it exact, which often helps.
     grid_shape : tuple of int, default=None
         For histograms: the grid that the bins form, e.g. (28, 28); W is then in pixels.
         If None and `support` too, bins are at 0, 1, 2, ... on a line.
@@ -42,15 +42,15 @@ PARAMETERS = """
         as `SinkhornDivergence(reg=0.01)`, to be set in a grid as `ground_truth__reg`;
         or any object whose `solve(mu, nu)`, given two tuples of points and masses,
         returns `(w, converged)`. For a Gromov distance, architectures that see points
-        see distances within clouds alone, so that moving, turning and mirroring change
-        nothing.
+        see only distances within clouds, so that moving, turning and mirroring change
+        nothing, and `architecture="auto"` is `"fourier"`.
     labels : str or object, default="auto"
         Which pairs are labelled, and when: an object of :mod:`skwass.labels` or its
         name. `Pairs()`: `n_pairs` of all, drawn at random. `Blocks()`: as many, all
         those within groups of measures. `InBatch()`: labelled anew at each step,
-        `n_pairs` per epoch. `Doubling()`: `n_pairs`, then as many again, while that
-        brings much. `"auto"`: blocks where there are learned layers on points, else
-        pairs.
+        `n_pairs` per epoch. `Doubling()`: `n_pairs`, then as many again, as long as the
+        validation error falls enough. `"auto"`: blocks where there are learned layers
+        on points, else pairs.
     n_pairs : int, default=20_000
         Pairs drawn and labelled for training, at most all there are. The error falls
         with their number, and the bill of exact solves rises: of 28 x 28 images, about
@@ -72,14 +72,15 @@ PARAMETERS = """
         adjoint equation, slices without an exact mean.
     max_iter : int or "auto", default="auto"
         Epochs: passes over the pairs. The learning rate ends at zero after the last.
-        `"auto"`: as many as make {least_steps:,} steps, at least {least_epochs}.
+        `"auto"`: as many as make {least_steps:,} steps, at least {least_epochs}. With
+        `n_maps` so many on maps too, with `Doubling()` in each round.
     max_time : float, default=None
         Seconds that `fit` may take, labels included; labelling stops at half of it, and
         the schedule of training is compressed to end in time. The one setting that
         gives up reproducibility.
     batch_size : int or "auto", default="auto"
         Pairs per step; `"auto"` is a 400th of the training pairs, at least 128 and at
-        most 1024.
+        most 1024. `InBatch()` has steps of its own.
     learning_rate : float, default=1e-3
         Peak of the one-cycle schedule of AdamW.
     weight_decay : float, default=0.01
@@ -100,15 +101,16 @@ PARAMETERS = """
     tol : float, default=0.0
         By how much a validation score must be better.
     warm_start : bool, default=False
-        Whether `fit` goes on from the weights of the last fit, with the network as it
-        was then.
+        Whether `fit` goes on from the weights of the last fit, with the network and the
+        decoder that there were then; the decoder's weight in the loss may change.
     n_score_pairs : int, default=1_000
         Pairs that `score` labels.
     memory : str or object with the joblib.Memory interface, default=None
-        Keeps labels and maps, if `random_state` is an integer: a search over
-        architectures computes those of a fold once, unless candidates of one fold run
-        at the same time. Not those of `InBatch()`. With `max_time`, labels are read
-        from it but not added.
+        Keeps labels and maps, if `random_state` is an integer. A search computes those
+        of a fold once, unless candidates of one fold run at the same time, for all
+        architectures with the same `labels` and the same derivatives: with
+        `labels="pairs", gradient_weight=0`, for all. Not those of `InBatch()`. With
+        `max_time`, labels are read from it but not added.
     device : str, default="cpu"
         `"cpu"`, `"cuda"`, `"cuda:<number>"`, or `"auto"` for CUDA where there is any. A
         model fitted on a GPU opens on a CPU.

@@ -10,8 +10,9 @@ from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 
 from .. import _clock
-from ..architectures.choice import choose_architecture, choose_decoder
-from ..architectures.network import space_of
+from ..architectures.choice import choose_architecture, choose_decoder, retune
+from ..architectures.network import check_network, space_of
+from ..formulas.reference import check_maps
 from ..labels.given import warn_of_other_labels
 from ..labels.holdout import MAX_VALIDATION_PAIRS
 from ..labels.maps import learn_maps
@@ -40,7 +41,7 @@ from ._plan import (
     labels_are_w2,
     suit_slices,
 )
-from ._reporting import FitReporter, warn_of_useless
+from ._reporting import FitReporter, warn_of_one_round, warn_of_useless
 from ._rounds import train_in_rounds
 from ._stages import (
     TUNING_RATE,
@@ -129,6 +130,8 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         generator = torch.Generator().manual_seed(training_seed)
         pair_rng = np.random.RandomState(pair_seed)
         in_rounds = plan.scheme.in_rounds and given is None
+        if in_rounds:
+            plan.scheme.refuse(self.early_stopping)
         reporter = FitReporter(self, X, y, in_rounds)
         labelled = self._obtain_labels(
             measures,
@@ -158,7 +161,9 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         validate = self._score(module, measures, labelled, rows, device)
         common = module, loss, validate, generator, reporter
         result = train_stages(stages, *common)
-        if in_rounds and result.validation_scores:
+        if in_rounds and not result.validation_scores:
+            warn_of_one_round(plan.scheme)
+        elif in_rounds:
 
             def fit_round(labelled):
                 batches = self._batches(module, measures, plan, labelled, device)[0]
@@ -227,28 +232,43 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         """Decide what is decided once."""
         truth = as_ground_truth(self.ground_truth)
         are_w2 = labels_are_w2(truth, measures, given)
-        if goes_on:
-            architecture, decoder = self.architecture_, self.decoder_
-            exact = self.module_.n_exact > 0
-        else:
-            dim = measures.dim
-            architecture = choose_architecture(
-                self.architecture, measures, suit_slices(dim, are_w2), self._otherwise
-            )
-            decoder = choose_decoder(self.decoder, measures, architecture)
-            exact = decide_mean(
-                self.exact_mean,
-                architecture.obstacle_to_mean(dim, self.n_components),
-                are_w2,
-                dim,
-                self.n_components,
-                self.ground_truth,
-            )
-        scheme = choose_scheme(self.labels, architecture)
+        settings = self.module_.settings if goes_on else self._choose(measures, are_w2)
+        architecture, exact = settings["architecture"], settings["exact_mean"]
+        if self.n_maps and not goes_on:
+            check_maps(truth)
         weight = 0.0
         if architecture.knows_slopes(exact):
             weight = decide_slopes(self.gradient_weight, self.n_maps, truth)
-        return Plan(architecture, decoder, scheme, exact, weight, goes_on)
+        scheme = choose_scheme(self.labels, architecture)
+        return Plan(settings, scheme, exact, weight, goes_on)
+
+    def _choose(self, measures, are_w2):
+        """Return settings of a new network, if one can be made of them."""
+        dim, is_sliced = measures.dim, suit_slices(measures.dim, are_w2)
+        by_isometry = is_gromov(self.ground_truth)
+        architecture = choose_architecture(
+            self.architecture,
+            measures,
+            is_sliced,
+            # Masses change with each turn of a shape.
+            "fourier" if by_isometry else self._otherwise,
+        )
+        exact = decide_mean(
+            self.exact_mean,
+            architecture.obstacle_to_mean(dim, self.n_components),
+            are_w2,
+            dim,
+            self.n_components,
+            self.ground_truth,
+        )
+        space = space_of(measures, self.n_components, exact, by_isometry)
+        settings = {
+            "architecture": architecture.fitted_to(space),
+            "decoder": choose_decoder(self.decoder, measures, architecture),
+            **asdict(space),
+        }
+        check_network(settings)
+        return settings
 
     def _obtain_labels(self, measures, given, plan, fraction, rng, reporter, deadline):
         """Return labelled pairs, given by the user or drawn, split by measures."""
@@ -256,7 +276,6 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         if given is not None:
             pairs, w = given
             return split_given(len(measures), pairs, w, rng, **how)
-        plan.scheme.refuse(self.early_stopping)
         labeller = self._labeller()
         labeller.warn_of_idle_memory(self.random_state)
         return draw_labelled(
@@ -293,6 +312,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
     def _check_several(self, X, goes_on):
         """Check measures to train on; a fit from scratch remembers their kind."""
         if goes_on:
+            self._refuse_other_masses(X)
             return refuse_one(self._as_measures(X))
         measures = refuse_one(self._read(X))
         self._remember(X, measures)
@@ -330,15 +350,10 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
     def _module(self, measures, plan, labelled, generator):
         """Return the module to train, a copy: a fit that fails changes nothing."""
         if plan.goes_on:
-            return copy.deepcopy(self.module_)
-        by_isometry = is_gromov(self.ground_truth)
-        space = space_of(measures, self.n_components, plan.exact_mean, by_isometry)
-        settings = {
-            "architecture": plan.architecture.fitted_to(space),
-            "decoder": plan.decoder,
-            **asdict(space),
-        }
-        module = self._build(settings, generator).eval()
+            module = copy.deepcopy(self.module_)
+            retune(module, self.decoder)
+            return module
+        module = self._build(plan.settings, generator).eval()
         module.scale.fill_(label_scale(labelled))
         module.fit_to(measures, generator)
         return module

@@ -13,9 +13,9 @@ class WormholeEmbedder(TrainedEmbedder):
     """Embed point clouds of any size so that distance is Wasserstein distance.
 
     As the Wasserstein Wormhole [1]_, an encoder of weighted sets is trained on pairs
-    whose distance is known, maybe with a decoder beside it that gives clouds back.
+    whose distance is known, and a decoder that gives measures back, if there is one.
     Minimised is the mean, over pairs (x, x') and over a few measures x of each batch,
-    of::
+    with a decoder of clouds, of::
 
         (|T(x) - T(x')| - W)^2 / s^2 + decoder.weight * S(x, G(T(x))) / r^2
 
@@ -63,7 +63,8 @@ class WormholeEmbedder(TrainedEmbedder):
     is cheaper, and loses no more W2 than it loses variance. Arrays, also memory maps of
     shape (n_samples, m, d), stay where they are: fit and transform copy the clouds of
     one batch at a time. What fit keeps in memory, on the device, is what the dense
-    layers see of all clouds: some 500 numbers each, thrice that with slopes.
+    layers see of all clouds: some 500 numbers each, three times as
+    many with derivatives.
     :func:`skwass.measures.thin_clouds` makes smaller clouds once for all, labels
     included.
 

@@ -19,8 +19,8 @@ _N_POOLED, _N_POINTS, _N_AVERAGED, _N_ROUNDS = 300, 30_000, 100, 3
 _N_SCALE = 64
 
 
-def settle_solver(ground_truth, measures):
-    """Return what solves maps, with its scale, if it has one, settled on measures."""
+def check_maps(ground_truth):
+    """Return the ground truth as an object, if its plans are maps: a W2."""
     truth = as_ground_truth(ground_truth)
     if not (
         isinstance(truth, ExactWasserstein | SinkhornDivergence | EntropicWasserstein)
@@ -32,6 +32,12 @@ def settle_solver(ground_truth, measures):
             "object of skwass.ot with p=2 and the Euclidean metric, whose plans are "
             "maps. Use another embedder for other distances."
         )
+    return truth
+
+
+def settle_solver(ground_truth, measures):
+    """Return what solves maps, with its scale, if it has one, settled on measures."""
+    truth = check_maps(ground_truth)
     some = measures[evenly(len(measures), _N_SCALE)].to_clouds()
     return truth._prepare(some, some)[2]
 

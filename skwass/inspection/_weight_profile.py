@@ -95,7 +95,7 @@ class WeightProfileDisplay:
 
         Parameters
         ----------
-        estimator : KuratowskiEmbedder, or another of :class:`~skwass.WormholeEmbedder`
+        estimator : KuratowskiEmbedder, or another trained embedder
             Fitted with :class:`~skwass.architectures.DeepKENN` or
             :class:`~skwass.architectures.ODEKENN`.
         X : array-like of shape (n_samples, n_features)

@@ -4,6 +4,6 @@ The parameter `labels` of embedders that train a network takes an object of thes
 its name.
 """
 
-from .schemes import Blocks, Doubling, InBatch, Pairs
+from .schemes import Blocks, Doubling, InBatch, LabelScheme, Pairs
 
-__all__ = ["Blocks", "Doubling", "InBatch", "Pairs"]
+__all__ = ["Blocks", "Doubling", "InBatch", "LabelScheme", "Pairs"]

@@ -13,7 +13,13 @@ _BLOCK_SIZE = [Interval(Integral, 2, None, closed="left")]
 
 
 class LabelScheme(BaseEstimator):
-    """Base class of what chooses the pairs to label."""
+    """Base class of what chooses the pairs to label.
+
+    See Also
+    --------
+    Pairs : Drawn one by one.
+    Blocks : All pairs within groups.
+    """
 
     _parameter_constraints: dict = {}
     # Whether labels are solved while training, or in rounds that follow each other.
@@ -56,7 +62,7 @@ class Blocks(LabelScheme):
     Parameters
     ----------
     block_size : int, default=16
-        Measures of a group, at least 2.
+        Measures per group, at least 2.
 
     See Also
     --------
@@ -89,12 +95,12 @@ class InBatch(LabelScheme):
     """All pairs of a few measures, drawn and labelled anew at each step.
 
     Algorithm 1 of the Wormhole [1]_, with `n_pairs` per epoch: no label is seen twice.
-    For labels that cost little, such as `SinkhornDivergence(device="cuda")`.
+    For cheap labels, such as `SinkhornDivergence(device="cuda")`.
 
     Parameters
     ----------
     block_size : int, default=16
-        Measures of a step, at least 2.
+        Measures per step, at least 2.
 
     See Also
     --------
@@ -127,10 +133,12 @@ class InBatch(LabelScheme):
 
 
 class Doubling(LabelScheme):
-    """`n_pairs` pairs, then as many again, round by round, while that brings much.
+    """`n_pairs` pairs, then as many again, as long as that brings enough.
 
-    After each round training goes on with all labels. The last is the one that takes
-    less than `least_gain` off the error of held-out pairs, or finds no pair left.
+    After each round training goes on with all labels, for `max_iter` epochs. The last
+    round is the one that takes less than `least_gain` off the error of held-out pairs,
+    or finds no pair left. A first round of 5,000 pairs is a good start; `partial_fit`
+    has one round only.
 
     Parameters
     ----------

@@ -11,23 +11,24 @@ from torch import Tensor, nn
 Grid = tuple[int, int]
 
 
-def paper_layers(grid_shape: Grid, n_components: int) -> nn.Module:
+def paper_stages(
+    grid_shape: Grid, n_components: int
+) -> tuple[list[nn.Module], list[int]]:
     """Return the encoder of [DWE], section 4.1: [B, H * W] -> [B, k].
 
     Two convolutions at full resolution (20 filters of 3 x 3, 5 of 5 x 5, ReLU after
-    each), then two linear layers, of 100 and k units.
+    each), then two linear layers, of 100 and k units; and how many numbers each gives.
     """
     height, width = grid_shape
-    return nn.Sequential(
-        nn.Unflatten(1, (1, height, width)),  # [B, 1, H, W]
-        nn.Conv2d(1, 20, 3, padding=1),
-        nn.ReLU(),
-        nn.Conv2d(20, 5, 5, padding=2),
-        nn.ReLU(),
-        nn.Flatten(),  # [B, 5 * H * W]
-        nn.Linear(5 * height * width, 100),
+    image = nn.Unflatten(1, (1, height, width))  # [B, 1, H, W]
+    n_pixels = height * width
+    stages = [
+        nn.Sequential(image, nn.Conv2d(1, 20, 3, padding=1)),
+        nn.Sequential(nn.ReLU(), nn.Conv2d(20, 5, 5, padding=2)),
+        nn.Sequential(nn.ReLU(), nn.Flatten(), nn.Linear(5 * n_pixels, 100)),
         nn.Linear(100, n_components),
-    )
+    ]
+    return stages, [20 * n_pixels, 5 * n_pixels, 100, n_components]
 
 
 class PaperDecoder(nn.Module):

@@ -16,7 +16,6 @@ from ..ot import sinkhorn_divergence
 from .cloud_inputs import N_FIT_CLOUDS, CloudInput
 from .devices import to_tensor
 from .losses import kl_reconstruction, sqrt_sparsity
-from .mlp import MovedDecoder
 
 if TYPE_CHECKING:
     from .network import MeasureData, Network
@@ -58,13 +57,13 @@ class MeasureDecoder(nn.Module):
         return None
 
 
-class HistogramDecoder(MeasureDecoder):
+class MassDecoder(MeasureDecoder):
     """Log-masses of bins.
 
     Parameters
     ----------
     body : nn.Module
-        [B, k] -> log-probabilities [B, n_bins]; a `MovedDecoder` is told the mean.
+        [B, k + d or 0] -> log-probabilities [B, n_bins].
     weight, sparsity_weight : float
         Factors of the two terms of the loss.
     """
@@ -76,8 +75,6 @@ class HistogramDecoder(MeasureDecoder):
         self.sparsity_weight = sparsity_weight
 
     def forward(self, free: Tensor, means: Tensor, scale: Tensor) -> Tensor:
-        if isinstance(self.body, MovedDecoder):
-            return self.body(free, means * scale)
         return self.body(torch.cat([free, means], dim=1))
 
     def finish(self, decoded: Tensor, means: Tensor, inputs: Any) -> Tensor:
@@ -98,7 +95,14 @@ class HistogramDecoder(MeasureDecoder):
         return to_tensor(measures.masses, device)  # type: ignore[arg-type]
 
 
-class CloudDecoder(MeasureDecoder):
+class MovedMassDecoder(MassDecoder):
+    """The same, by a `MovedDecoder`, which is told the mean in the unit of bins."""
+
+    def forward(self, free: Tensor, means: Tensor, scale: Tensor) -> Tensor:
+        return self.body(free, means * scale)
+
+
+class PointDecoder(MeasureDecoder):
     """Points in a box, in the frame of a `CloudInput`.
 
     They are around 0 with an exact mean or up to isometry, otherwise relative to the

@@ -21,6 +21,7 @@ from skwass.architectures import (
     Convolutional,
     Courty2018,
     Courty2018Decoder,
+    Decoder,
     DeepKENN,
     DeepSets,
     Dense,
@@ -28,11 +29,12 @@ from skwass.architectures import (
     HistogramDecoder,
     SetTransformer,
     Slices,
+    Space,
 )
-from skwass.architectures._base import Space
 from skwass.architectures.choice import ARCHITECTURES, DECODERS
 from skwass.labels import Blocks, Doubling, InBatch, Pairs
 from skwass.labels.schemes import SCHEMES
+from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein
 
 EMBEDDERS = [DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder]
@@ -137,7 +139,8 @@ def test_names_are_objects_with_defaults():
     assert tried == set(ARCHITECTURES.values())
     text = WormholeEmbedder.__doc__.split("    decoder : ")[0]
     assert all(f'`"{name}"`' in text for name in ARCHITECTURES)
-    listed = {*ARCHITECTURES.values(), *DECODERS.values(), Architecture}
+    bases = {Architecture, Decoder, Space}
+    listed = {*ARCHITECTURES.values(), *DECODERS.values(), *bases}
     assert listed == {getattr(architectures, name) for name in architectures.__all__}
 
 
@@ -167,7 +170,7 @@ def test_they_are_parameters_of_scikit_learn(value):
         ({"decoder": Slices()}, ValueError, "'decoder' parameter of"),
         ({"labels": "all"}, ValueError, "'labels' parameter of"),
         ({"architecture": Slices("wide")}, ValueError, "'widths' parameter of Slices"),
-        ({"architecture": Slices((1, True))}, ValueError, "Got widths="),
+        ({"architecture": Slices((True,))}, ValueError, "Got widths="),
         ({"architecture": DeepKENN(ODEKENN())}, ValueError, "Got backbone=ODEKENN"),
         ({"architecture": DeepKENN(DeepSets(n_layers=0))}, ValueError, "'n_layers'"),
         ({"decoder": HistogramDecoder(0.0)}, ValueError, "'weight' parameter of"),
@@ -279,3 +282,92 @@ def test_labels_by_name_and_object_are_the_same(digits):
             for how in (name, scheme)
         ]
         assert_array_equal(*(fit.transform(digits[1]) for fit in fits))
+
+
+def test_sizes_may_be_numbers_of_numpy(digits):
+    for widths in (np.array([8, 4]), [np.int64(8), 4]):
+        small = make_small(WormholeEmbedder, architecture=Slices(widths), max_iter=1)
+        assert small.fit(digits[0]).n_parameters_ == 256 * 8 + 8 + 36 + 70
+
+
+@pytest.mark.parametrize(
+    "parameters",
+    [
+        {"architecture": Slices((0,))},
+        {"architecture": SetTransformer(width=10)},
+        {"architecture": ODEKENN(widths=())},
+        {"architecture": DeepKENN(n_parameters=3)},
+        {"decoder": HistogramDecoder(widths=(0,))},
+        {"n_maps": 5, "ground_truth": ExactWasserstein(p=1)},
+    ],
+)
+def test_errors_come_before_the_first_solve(parameters, digits, monkeypatch):
+    def solve(*args, **kwargs):
+        raise AssertionError("solved")
+
+    monkeypatch.setattr(ExactWasserstein, "_solve", solve)
+    with pytest.raises(ValueError, match="^Got "):
+        make_small(WormholeEmbedder, **parameters).fit(digits[0])
+
+
+def test_what_was_trained_cannot_be_changed_from_outside(digits):
+    fitted = make_small(DeepWassersteinEmbedder, decoder="auto", max_iter=1)
+    fitted.fit(digits[0])
+    fitted.architecture_.set_params(widths=(3,))
+    fitted.decoder_.set_params(weight=3.0)
+    assert fitted.architecture_.widths == (64,)
+    assert fitted.decoder_.weight == 0.005
+
+
+@pytest.mark.parametrize(
+    ("given", "later", "expected"),
+    [
+        (HistogramDecoder(), HistogramDecoder(5.0, sparsity_weight=1.0), (5.0, 1.0)),
+        (HistogramDecoder(), None, (0.005, 0.0)),
+        ("auto", HistogramDecoder(5.0, widths=(3,)), (5.0, 0.0)),
+    ],
+)
+def test_going_on_takes_new_weights_of_the_decoder(given, later, expected, digits):
+    """And no other network: widths stay."""
+    embedder = make_small(DeepWassersteinEmbedder, decoder=given, warm_start=True)
+    embedder.fit(digits[0]).set_params(decoder=later).fit(digits[0])
+    decoder = embedder.module_.decoder
+    assert (decoder.weight, decoder.sparsity_weight) == expected
+    made = embedder.decoder_
+    assert (made.weight, made.sparsity_weight, made.widths) == (*expected, (512, 512))
+
+
+def test_a_decoder_of_masses_does_not_learn_other_bins(digits):
+    X = as_measures(digits[0][:40, :20], support=100 + np.arange(40.0).reshape(20, 2))
+    for decoder, goes_on in ((None, True), ("cloud", True), ("histogram", False)):
+        embedder = make_small(DeepWassersteinEmbedder, decoder=decoder, max_iter=1)
+        embedder.fit(digits[0])
+        if goes_on:
+            embedder.partial_fit(X)
+        else:
+            with pytest.raises(ValueError, match="bins other than .* decoder="):
+                embedder.partial_fit(X)
+        assert embedder.transform(X).shape == (40, 16)
+
+
+class Pooled(Slices):
+    """Of a user: its parameter has a name that Kuratowski networks have too."""
+
+    _parameter_constraints = {"aggregation": [str]}
+
+    def __init__(self, aggregation="mean"):
+        self.aggregation = aggregation
+
+    def make_stages(self, n_in, n_out, space):
+        return [nn.Linear(n_in, n_out)], [n_out]
+
+
+def test_networks_of_users(digits, tmp_path):
+    for architecture in (Pooled(), DeepKENN(Pooled())):
+        parameters = {"architecture": architecture, "max_iter": 1}
+        fitted = make_small(WormholeEmbedder, **parameters).fit(digits[0])
+        assert fitted.transform(digits[1]).shape[0] == 100
+        with pytest.raises(TypeError, match="a file holds no code. Use pickle"):
+            fitted.save(tmp_path / "file")
+    with pytest.raises(TypeError, match="abstract"):
+        Architecture()

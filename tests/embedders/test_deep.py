@@ -140,7 +140,7 @@ def test_decoding_the_wrong_width(fitted):
 @pytest.mark.parametrize("architecture", ["convolutional", "courty2018"])
 def test_images_are_asked_for(architecture, small, digits):
     embedder = small(architecture=architecture, grid_shape=None)
-    with pytest.raises(ValueError, match="architecture='auto' otherwise"):
+    with pytest.raises(ValueError, match="set architecture='auto'"):
         embedder.fit(digits[0])
 
 

@@ -163,6 +163,12 @@ def test_slices_are_for_few_dimensions():
         assert type(wormhole.architecture_) is expected
 
 
+def test_booleans_may_be_of_numpy(digits, small):
+    for wanted in (np.True_, np.False_):
+        fitted = small(exact_mean=wanted, max_iter=1).fit(digits[0])
+        assert (fitted.module_.n_exact == 2) == wanted
+
+
 @pytest.mark.parametrize(
     "embedder", [DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder]
 )

@@ -65,7 +65,7 @@ def test_what_cannot_be_saved_is_refused(small, digits, tmp_path):
         small().save(path)
     embedder = small(max_iter=1).fit(digits[0])
     embedder.set_params(random_state=np.random.RandomState(0))
-    with pytest.raises(TypeError, match="Got random_state=.* use pickle"):
+    with pytest.raises(TypeError, match="Got random_state=.* Use pickle"):
         embedder.save(path)
 
 

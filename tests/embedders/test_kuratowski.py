@@ -272,7 +272,7 @@ def test_sizes_that_do_not_fit(digits):
 
 
 def test_convolutions_ask_for_images(digits):
-    with pytest.raises(ValueError, match=r"Got architecture__backbone=Conv.*='auto'"):
+    with pytest.raises(ValueError, match=r"Got architecture=DeepKENN\(b.*='auto'"):
         embedder("deep-conv", grid_shape=None).fit(digits[0])
 
 
@@ -346,7 +346,7 @@ def test_decoded_images_are_measures_like_the_data(kind, digits):
 
 
 def test_grid_search_over_architectures_and_aggregations(digits, tmp_path):
-    """In a pipeline with neighbours; labels are computed once a fold."""
+    """In a pipeline with neighbours."""
     X, X_test, y, y_test = digits
     pipeline = make_pipeline(
         embedder("ode", memory=str(tmp_path)), KNeighborsClassifier(3)

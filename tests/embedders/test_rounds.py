@@ -88,6 +88,32 @@ def test_a_round_that_made_it_worse_is_undone(score, is_kept):
         assert torch.equal(weights, torch.full_like(old, 7.0) if is_kept else old)
 
 
+def test_the_best_of_all_rounds_stays():
+    """Where error may rise: the first was best, and a better third is no progress."""
+    module = torch.nn.Linear(1, 1, bias=False)
+    torch.nn.init.constant_(module.weight, 0.0)
+    scores = iter([0.5, 0.6, 0.55])
+
+    def fit_round(labelled):
+        torch.nn.init.constant_(module.weight, float(labelled))
+        return TrainingResult([0.9], [next(scores)], "max_iter")
+
+    first = TrainingResult([1.0], [0.7], "max_iter")
+
+    def more(labelled):
+        return labelled + 1 if labelled < 3 else None
+
+    train_in_rounds(module, first, fit_round, more, 0, deadline=None, least_gain=-9.0)
+    assert module.weight.item() == 0.0
+
+
+def test_too_few_to_judge_rounds_by(images):
+    embedder = make_small(DeepWassersteinEmbedder, labels="doubling", n_pairs=50)
+    with pytest.warns(UserWarning, match=r"Got labels=Doubling\(\) and too few"):
+        embedder.fit(images[:30])
+    assert embedder.n_pairs_ < 60
+
+
 def test_the_same_seed_gives_the_same_rounds(plain, images):
     one, other = (plain(images, max_iter=1, learning_rate=3e-2) for _ in range(2))
     assert one.validation_scores_ == other.validation_scores_

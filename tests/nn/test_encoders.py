@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from skwass.nn.conv import PaperDecoder, paper_layers, strided_stages
+from skwass.nn.conv import PaperDecoder, paper_stages, strided_stages
 from skwass.nn.initialization import build
 from skwass.nn.mlp import DenseDecoder, dense_stages
 
@@ -18,7 +18,7 @@ def strided(grid, channels, dense):
 
 GRIDS = [(28, 28), (9, 7), (1, 12), (5, 1)]
 ENCODERS = {
-    "paper": paper_layers,
+    "paper": lambda grid, k: nn.Sequential(*paper_stages(grid, k)[0]),
     "strided": lambda grid, k: strided(grid, (4, 6), [16, k]),
     "no_convolution": lambda grid, k: strided(grid, (), [16, k]),
     "dense": lambda grid, k: nn.Sequential(*dense_stages([math.prod(grid), 16, 8, k])),
@@ -71,7 +71,7 @@ def n_weights(module):
 
 @torch.no_grad()
 def test_paper_encoder_is_the_one_of_the_paper():
-    encoder = make(lambda: paper_layers((28, 28), 50))
+    encoder = make(lambda: nn.Sequential(*paper_stages((28, 28), 50)[0]))
     conv_20, conv_5 = 20 * (3 * 3 * 1 + 1), 5 * (5 * 5 * 20 + 1)
     dense_100, dense_50 = 100 * (5 * 28 * 28 + 1), 50 * (100 + 1)
     assert n_weights(encoder) == conv_20 + conv_5 + dense_100 + dense_50 == 399_855
