@@ -63,6 +63,7 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/wormhole.py --data $(DATA) --dataset modelnet --labels 12000
 	$(BIN)/python benchmarks/table1.py --data $(DATA)
 	$(BIN)/python benchmarks/label_efficiency.py --data $(DATA)
+	$(BIN)/python benchmarks/schedule_mnist.py --data $(DATA)
 	$(BIN)/python benchmarks/all_pairs_mnist.py --data $(DATA)
 	$(BIN)/python benchmarks/translates_mnist.py --data $(DATA)
 	$(BIN)/python benchmarks/devices_mnist.py --data $(DATA) --devices cpu
