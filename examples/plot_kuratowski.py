@@ -41,6 +41,7 @@ embedders = {
         grid_shape=(8, 8),
         n_pairs=10_000,
         gradient_weight=0.0,
+        max_iter=20,
         n_jobs=2,
         random_state=0,
     ).fit(X_train)

@@ -32,6 +32,7 @@ embedder = WormholeEmbedder(
     grid_shape=(8, 8),
     decoder=CloudDecoder(n_points=40),
     n_pairs=8_000,
+    max_iter=20,
     n_jobs=2,
     random_state=0,
 ).fit(X_train)
@@ -85,7 +86,11 @@ kinds = rng.choice(["box", "ball", "ring"], size=700)
 shapes = [make_shape(kind, rng) for kind in kinds]
 train, test = shapes[:600], shapes[600:]
 embedder = WormholeEmbedder(
-    decoder=CloudDecoder(n_points=100), n_pairs=4_000, n_jobs=2, random_state=0
+    decoder=CloudDecoder(n_points=100),
+    n_pairs=4_000,
+    max_iter=20,
+    n_jobs=2,
+    random_state=0,
 ).fit(train)
 
 # %%

@@ -53,6 +53,37 @@ class Plan:
         return "fixed means" if self.exact_mean else "places"
 
 
+@dataclass(frozen=True)
+class FitRun:
+    """What belongs together while a fit runs.
+
+    Parameters
+    ----------
+    module : Network
+        Trained in place, on `device`.
+    measures : Histograms or PointClouds
+        Training data.
+    plan : Plan
+        What was decided.
+    device : torch.device
+        Where to train.
+    generator : torch.Generator
+        Shuffles and draws.
+    reporter : FitReporter
+        Told of what happens.
+    deadline : float or None
+        When to end.
+    """
+
+    module: object
+    measures: object
+    plan: Plan
+    device: object
+    generator: object
+    reporter: object
+    deadline: float | None
+
+
 def labels_are_w2(ground_truth, measures, given):
     """Return whether labels are W2 in the space of the points, so far as one can see.
 

@@ -34,6 +34,7 @@ from ._base import fresh_random_state, refuse_one
 from ._network import NetworkEmbedder
 from ._parameters import TrainedParameters
 from ._plan import (
+    FitRun,
     Plan,
     choose_scheme,
     decide_mean,
@@ -133,61 +134,90 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         if in_rounds:
             plan.scheme.refuse(self.early_stopping)
         reporter = FitReporter(self, X, y, in_rounds)
+        fraction = self.validation_fraction if self.early_stopping else 0.0
+        half = self._deadline(start, share=0.5)
         labelled = self._obtain_labels(
-            measures,
-            given,
-            plan,
-            self.validation_fraction if self.early_stopping else 0.0,
-            pair_rng,
-            reporter,
-            self._deadline(start, share=0.5),
+            measures, given, plan, fraction, pair_rng, reporter, half
         )
         module = self._module(measures, plan, labelled, generator).to(device)
-        stages, n_mapped, deadline = [], 0, self._deadline(start)
-        rate = self.learning_rate
-        if self.n_maps and not goes_on:
-            numbers, Z, n_mapped = learn_maps(
-                self._labeller(), self.n_maps, measures, labelled, training_seed
-            )
-            batches = map_batches(numbers, Z, float(module.scale), device)
-            stages.append((batches, self._options(batches, map_deadline(deadline))))
-            rate *= TUNING_RATE
-        batches, in_batch = self._batches(module, measures, plan, labelled, device)
-        options = self._options(batches, deadline, rate)
-        stages.append((batches, options))
-        reporter.begin_training(sum(how.max_iter for _, how in stages), module)
-        loss = self._objective(module, measures, plan, labelled, device, generator)
-        rows = labelled.validation
-        validate = self._score(module, measures, labelled, rows, device)
-        common = module, loss, validate, generator, reporter
-        result = train_stages(stages, *common)
-        if in_rounds and not result.validation_scores:
-            warn_of_one_round(plan.scheme)
-        elif in_rounds:
-
-            def fit_round(labelled):
-                batches = self._batches(module, measures, plan, labelled, device)[0]
-                options = self._options(batches, deadline, rate)
-                return train_stages([(batches, options)], *common)
-
-            more = partial(
-                label_more,
-                self._labeller(),
-                measures,
-                rng=pair_rng,
-                centred=plan.exact_mean,
-                reporter=reporter,
-                deadline=deadline,
-            )
-            gain = plan.scheme.least_gain
-            labelled, result = train_in_rounds(
-                module, result, fit_round, more, labelled, deadline, gain
-            )
+        objects = measures, plan, device, generator, reporter, self._deadline(start)
+        run = FitRun(module, *objects)
+        labelled, result, in_batch, n_mapped = self._train(
+            run, labelled, training_seed, pair_rng if in_rounds else None
+        )
         self._warn_of_useless(module, measures, labelled, result, device)
         self._keep(goes_on, module, labelled, in_batch, result)
         self.n_solves_ += n_mapped
         reporter.end_training(result.stopped_by)
         return self
+
+    def _train(self, run, labelled, seed, pair_rng):
+        """Train on maps, pairs, and more pairs, if wanted.
+
+        Parameters
+        ----------
+        run : FitRun
+            Its module is trained in place.
+        labelled : LabelledPairs
+            To learn from first.
+        seed : int
+            Of maps.
+        pair_rng : numpy.random.RandomState or None
+            Draws the pairs of further rounds; None for one.
+
+        Returns
+        -------
+        labelled : LabelledPairs
+            All that were labelled.
+        result : TrainingResult
+        in_batch : BatchLabeller or None
+            What labelled while training.
+        n_mapped : int
+            Solves of maps.
+        """
+        rate, stages, n_mapped = self.learning_rate, [], 0
+        if self.n_maps and not run.plan.goes_on:
+            numbers, Z, n_mapped = learn_maps(
+                self._labeller(), self.n_maps, run.measures, labelled, seed
+            )
+            batches = map_batches(numbers, Z, float(run.module.scale), run.device)
+            options = self._options(batches, map_deadline(run.deadline))
+            stages, rate = [(batches, options)], TUNING_RATE * rate
+        of_run = run.module, run.measures, run.plan
+        batches, in_batch = self._batches(*of_run, labelled, run.device)
+        stages.append((batches, self._options(batches, run.deadline, rate)))
+        n_epochs = sum(options.max_iter for _, options in stages)
+        run.reporter.begin_training(n_epochs, run.module)
+        loss = self._objective(*of_run, labelled, run.device, run.generator)
+        rows = labelled.validation
+        validate = self._score(run.module, run.measures, labelled, rows, run.device)
+        common = run.module, loss, validate, run.generator, run.reporter
+        result = train_stages(stages, *common)
+        if pair_rng is None:
+            return labelled, result, in_batch, n_mapped
+        if not result.validation_scores:
+            warn_of_one_round(run.plan.scheme)
+            return labelled, result, in_batch, n_mapped
+
+        def fit_round(labelled):
+            batches, _ = self._batches(*of_run, labelled, run.device)
+            options = self._options(batches, run.deadline, rate)
+            return train_stages([(batches, options)], *common)
+
+        more = partial(
+            label_more,
+            self._labeller(),
+            run.measures,
+            rng=pair_rng,
+            centred=run.plan.exact_mean,
+            reporter=run.reporter,
+            deadline=run.deadline,
+        )
+        gain = run.plan.scheme.least_gain
+        labelled, result = train_in_rounds(
+            run.module, result, fit_round, more, labelled, run.deadline, gain
+        )
+        return labelled, result, in_batch, n_mapped
 
     def _partial_fit(self, X, y, pairs, distances):
         device = self._device(for_training=True)
