@@ -99,7 +99,7 @@ def geodesic(embedder, X, *, times=7):
         Start and end.
     times : int or array-like of shape (n_times,), default=7
         Where on the way, 0 the start and 1 the end, beyond them further on; an integer
-        is so many times, evenly spaced, both ends among them.
+        is that many times, evenly spaced, both ends among them.
 
     Returns
     -------

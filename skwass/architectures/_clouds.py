@@ -100,7 +100,7 @@ class Fourier(_OfPoints):
     See Also
     --------
     Slices : More accurate for W2 in up to three dimensions.
-    DeepSets : Learned layers on points beside the coefficients.
+    DeepSets : Learned layers on points as well.
 
     References
     ----------
@@ -126,8 +126,8 @@ class Fourier(_OfPoints):
 class DeepSets(_OfPoints):
     """Learned layers on each point, then a mean over points: deep sets [1]_.
 
-    Beside fixed Fourier coefficients, as in :class:`Fourier`. For histograms and point
-    clouds.
+    Fixed Fourier coefficients, as in :class:`Fourier`, are given to the dense layers as
+    well. For histograms and point clouds.
 
     Parameters
     ----------
@@ -147,7 +147,7 @@ class DeepSets(_OfPoints):
 
     See Also
     --------
-    Fourier : The fixed coefficients alone, which are faster.
+    Fourier : Only the fixed coefficients, which are faster.
     SetTransformer : Points see each other.
 
     References
@@ -209,8 +209,8 @@ class SetTransformer(DeepSets):
 
     The encoder of the Wasserstein Wormhole [1]_, weighted: points attend in proportion
     to their masses. Time and memory are quadratic in the number of points, or linear
-    with `n_inducing` [2]_. Beside fixed Fourier coefficients, as in :class:`Fourier`.
-    For histograms and point clouds.
+    with `n_inducing` [2]_. Fixed Fourier coefficients, as in :class:`Fourier`, are
+    given to the dense layers as well. For histograms and point clouds.
 
     Parameters
     ----------

@@ -45,7 +45,7 @@ class Decoder(BaseEstimator):
 
 
 def refuse_clouds(decoder: Decoder) -> NoReturn:
-    """Raise for a decoder that makes masses of bins, where there are none."""
+    """Raise for a decoder that makes masses of bins, where there are no bins."""
     raise TypeError(
         f"Got decoder={decoder} and point clouds, expected histograms on common bins. "
         "Set decoder='cloud' or None."

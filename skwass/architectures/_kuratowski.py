@@ -87,7 +87,7 @@ class _Kuratowski(Architecture):
         """Return what keeps embeddings from carrying the mean, or None."""
         if self.aggregation == "l1":
             return "aggregation='l1'"
-        # The mean comes in columns beside the feature maps.
+        # The mean comes in columns of its own, after the feature maps.
         return self.base.obstacle_to_mean(dim, n_components + dim)
 
     def knows_slopes(self, exact_mean: bool) -> bool:

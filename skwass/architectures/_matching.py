@@ -31,7 +31,7 @@ def match_sizes(
     Raises
     ------
     ValueError
-        If that is too few for any width, or there is none to scale.
+        If that is too few for any width, or no width can be scaled.
     """
     fewest = count(architecture.scaled(0))
     if fewest > n_parameters:

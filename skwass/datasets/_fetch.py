@@ -31,7 +31,7 @@ def fetch_mnist(*, subset="train", data_home=None, return_X_y=False):
         (n, 28, 28) and `y`, are read as they are. Otherwise OpenML is asked for data
         set `mnist_784`, and its copy is kept there.
     return_X_y : bool, default=False
-        Whether to return `(data, target)` alone.
+        Whether to return only `(data, target)`.
 
     Returns
     -------
@@ -65,7 +65,7 @@ def fetch_fashion_mnist(*, subset="train", data_home=None, return_X_y=False):
         (n, 28, 28) and `y`, are read as they are. Otherwise OpenML is asked for data
         set `Fashion-MNIST`, and its copy is kept there.
     return_X_y : bool, default=False
-        Whether to return `(data, target)` alone.
+        Whether to return only `(data, target)`.
 
     Returns
     -------

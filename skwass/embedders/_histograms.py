@@ -1,4 +1,4 @@
-"""What embedders refuse that read histograms alone."""
+"""What embedders refuse that read only histograms."""
 
 
 class HistogramReaderMixin:

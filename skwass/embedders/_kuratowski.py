@@ -48,8 +48,8 @@ class KuratowskiEmbedder(HistogramReaderMixin, TrainedEmbedder):
 
     Weights and maps share a scale: a layer ten times as large with a tenth of the
     weight is the same. Weights start so that all maps contribute alike; look at what
-    each contributes, :class:`skwass.inspection.WeightProfileDisplay`, not at weights
-    alone.
+    each contributes, :class:`skwass.inspection.WeightProfileDisplay`, not only at
+    weights.
 
     The distance is trained for W between measures like those of `fit`; check others
     with `score`. Pairs of measures seen in other pairs, the test of [1]_, are no check:

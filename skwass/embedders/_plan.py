@@ -10,7 +10,7 @@ from ..measures.subsets import evenly
 from ..ot import ExactWasserstein
 from ..ot.ground_truths import is_w2
 
-# Lines see all of a measure in few dimensions alone: in 10, Fourier coefficients or
+# Lines see all of a measure only in few dimensions: in 10, Fourier coefficients or
 # masses are better.
 _SLICED_DIM = 3
 # Pairs whose labels are held against the distances of means, and how far below these

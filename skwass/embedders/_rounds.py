@@ -1,4 +1,4 @@
-"""How many labels are enough: as many again, while that brings much."""
+"""How many labels are enough: twice as many, as long as the error falls enough."""
 
 import copy
 
@@ -25,7 +25,7 @@ def train_in_rounds(
     labelled : LabelledPairs
         Of the first round.
     deadline : float or None
-        When to begin no further round; those that have begun end by then.
+        After which no round begins; those that have begun end by then.
     least_gain : float
         Share of the validation error that a round must take off for another to follow.
 

@@ -30,7 +30,7 @@ class SlicedWassersteinEmbedder(ScaledEmbedder):
         incomplete. On a line one is taken. More bring the mean nearer to that over all
         directions.
     n_quantiles : int, default=32
-        Cells of the quantile functions, at least 1, which keeps means alone. More
+        Cells of the quantile functions, at least 1, which keeps only means. More
         resolve more of them; the distance grows towards SW2.
     scale : bool, default=False
         Whether to scale to W2: squared distances are then those of the means, which
@@ -77,7 +77,7 @@ class SlicedWassersteinEmbedder(ScaledEmbedder):
     See Also
     --------
     skwass.LinearOTEmbedder : More accurate, one exact solve per measure.
-    skwass.GaussianEmbedder : Means and covariances alone.
+    skwass.GaussianEmbedder : Only means and covariances.
 
     Notes
     -----

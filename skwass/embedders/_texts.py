@@ -61,7 +61,7 @@ PARAMETERS = """
         learned before the pairs, as by :class:`skwass.LinearOTEmbedder`: one solve per
         measure teaches its distance to all others; up to 300 more make the reference.
         `max_iter` epochs over them come first; not in `partial_fit`. For W2 with the
-        Euclidean metric. 0 learns from pairs alone; otherwise at least 2.
+        Euclidean metric. 0 learns only from pairs; otherwise at least 2.
     gradient_weight : float or "auto", default="auto"
         Weight of the derivatives of W^2, which come with the distance out of one exact
         solve: toward 64 other measures, for both ends of a pair. It falls to 0 over the
@@ -72,8 +72,8 @@ PARAMETERS = """
         adjoint equation, slices without an exact mean.
     max_iter : int or "auto", default="auto"
         Epochs: passes over the pairs. The learning rate ends at zero after the last.
-        `"auto"`: as many as make {least_steps:,} steps, at least {least_epochs}. With
-        `n_maps` so many on maps too, with `Doubling()` in each round.
+        `"auto"`: as many as make {least_steps:,} steps, at least {least_epochs}; with
+        `n_maps` as many again on maps, with `Doubling()` in each round.
     max_time : float, default=None
         Seconds that `fit` may take, labels included; labelling stops at half of it, and
         the schedule of training is compressed to end in time. The one setting that

@@ -48,7 +48,7 @@ class WormholeEmbedder(TrainedEmbedder):
     architecture takes; convolutions only those of images.
 
     Of architectures that see points, the order of points, a point in two halves and
-    points without mass change an embedding by rounding alone, a few 1e-7 of its size.
+    points without mass change an embedding only by rounding, a few 1e-7 of its size.
     Different measures may share an embedding: it is trained for W between measures like
     those of `fit`; check others with `score`.
 

@@ -104,7 +104,7 @@ def _centers(clouds, n_points, rng):
         from sklearn.cluster import KMeans
 
         clusters = KMeans(n_points, random_state=rng.randint(2**31 - 1))
-        with warnings.catch_warnings():  # of points that differ by rounding alone
+        with warnings.catch_warnings():  # of points that differ only by rounding
             warnings.simplefilter("ignore", ConvergenceWarning)
             clusters.fit(points, sample_weight=weights)
         weights = np.bincount(clusters.labels_, weights, minlength=n_points)

@@ -113,7 +113,7 @@ class GeodesicDisplay:
 
 
 class BarycenterDisplay:
-    """Wasserstein barycenters beside plain means, a column for each class.
+    """Wasserstein barycenters next to plain means, one column per class.
 
     Above the mean of the measures, all of them laid over each other; below what the
     embedder decodes the mean of their embeddings to.

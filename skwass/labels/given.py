@@ -127,7 +127,7 @@ def warn_of_other_labels(ground_truth, measures, pairs, w, max_time=None):
 
 
 def refuse_other_unit(w):
-    """Raise for labels that float32 cannot hold beside coordinates."""
+    """Raise for labels that float32 cannot hold together with coordinates."""
     largest = w.max(initial=0.0)
     if largest > 0 and not _LEAST_LABEL < largest < 1 / _LEAST_LABEL:
         raise ValueError(

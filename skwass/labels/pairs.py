@@ -66,7 +66,8 @@ def choose_pairs(
     n_validation : int, default=None
         How many pairs to draw among measures held out, if not as many as that.
     block_size : int, default=None
-        Draw all pairs of blocks of so many measures for training; single pairs if None.
+        Draw all pairs of blocks of this many measures for training; single ones if
+        None.
 
     Returns
     -------

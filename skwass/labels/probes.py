@@ -10,7 +10,7 @@ N_PROBES, _N_POINTS = 64, 24
 
 
 def choose_probes(measures, held_out, rng, *, centred):
-    """Draw probes. They are for training alone: none is held out.
+    """Draw probes. They are only for training: none is held out.
 
     Parameters
     ----------

@@ -99,7 +99,7 @@ class Labeller:
     def _identified(self):
         """Return the ground truth, and its code for a memory, if there is one.
 
-        The memory itself would know functions and classes by name alone.
+        The memory itself would know functions and classes only by name.
         """
         ground_truth = as_ground_truth(self.ground_truth)
         code = None if self.memory is None else fingerprint(ground_truth)

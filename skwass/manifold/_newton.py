@@ -49,7 +49,7 @@ def newton(problem, origin, tol, max_iter):
             return
         step = _direction(point)
         gain = 2 * (point.rho @ step)
-        # What rounding alone can change of the dual value.
+        # How much rounding can change the dual value.
         noise = 10 * EPS * (point.dual_value + 2 * (point.s @ point.s))
         t, trial = 1.0, problem.at(point.s + step).recentred()
         # Near Euclidean input rounding of the dual hides gains; the gap has none.

@@ -12,7 +12,7 @@ from ._dual import EPS
 
 # Of the multiplier; rounding allows no less.
 RTOL = 1e-14
-# Nothing beside numbers of order 1.
+# Negligible next to numbers of order 1.
 FAINT = 1e-40
 # A dozen Newton steps do; the bracket that guards them would be at its end by then.
 MAX_STEPS = 200
@@ -34,7 +34,7 @@ def place(landmarks, d_sq):
     Returns
     -------
     points : ndarray of shape (m, k)
-        Row i depends on row i of `d_sq` alone. Of two mirror images that explain it
+        Row i depends only on row i of `d_sq`. Of two mirror images that explain it
         equally well, always the same one.
     """
     center = landmarks.mean(axis=0)

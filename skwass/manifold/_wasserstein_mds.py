@@ -138,7 +138,7 @@ class WassersteinMDS(
     [2]_. At the optimum that is where training points are themselves, so `transform`
     of training distances is `embedding_`. On MNIST (`benchmarks/nearest_edm.py`), 200
     training images place unseen ones so well that the mean squared error of W2^2
-    *between* unseen ones is 0.03 pixels^4, beside 0.02 for the optimum itself.
+    *between* unseen ones is 0.03 pixels^4, where the optimum itself has 0.02.
 
     References
     ----------

@@ -22,7 +22,7 @@ def is_collection_of_clouds(X):
     Returns
     -------
     answer : bool
-        By layout alone; nothing is checked.
+        By layout only; nothing is checked.
     """
     if isinstance(X, PointClouds):
         return True

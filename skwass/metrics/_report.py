@@ -16,7 +16,7 @@ from ..manifold.checks import check_distances
 from ..measures.subsets import evenly
 from .certificate import certify, distance_of, true_distances
 
-# All pairs of so many measures are timed.
+# All pairs of this many measures are timed.
 _N_TIMED = 2_000
 # Columns of the table, and how they are printed.
 _FORMATS = {
@@ -109,7 +109,7 @@ def embedding_report(
         True distances W of `X`, not squared. If None those of `n_measures` are
         computed, by the ground truth of the first embedder.
     n_measures : int, default=200
-        Of `X`, evenly spaced, all pairs of so many are compared with W, if `distances`
+        Of `X`, evenly spaced; all pairs of them are compared with W, if `distances`
         are not given.
     n_jobs : int, default=None
         Workers for true distances.

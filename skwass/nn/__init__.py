@@ -1,1 +1,1 @@
-"""Networks, losses and the training loop, in torch alone."""
+"""Networks, losses and the training loop, in torch only."""

@@ -47,9 +47,9 @@ class CloudInput(FixedInput):
     n_frequencies : int
         Of the coefficients; 0 for slices.
     exact_mean : bool
-        Whether clouds are centred, for embeddings that carry the mean beside.
+        Whether clouds are centred, for embeddings that carry the mean separately.
     by_isometry : bool
-        Whether to see clouds up to isometry alone.
+        Whether to see clouds only up to isometry.
     """
 
     center: Tensor

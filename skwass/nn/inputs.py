@@ -23,7 +23,7 @@ class FixedInput(nn.Module):
     size: int
     # Columns at the end of rows that are the mean of a measure.
     n_exact = 0
-    # Whether rows mean something for the bins of training alone.
+    # Whether rows mean something only for the bins of training.
     needs_bins = False
 
     def fit_to(self, measures: Any, generator: torch.Generator) -> None:

@@ -32,8 +32,8 @@ CALIBRATION_ROWS = 256
 class Network(nn.Module):
     """Measures to embeddings and back, trained in units of `scale`.
 
-    An encoder reads the fixed row of a measure [DWE], beside the pooled features of
-    learned layers on its points, if there are any [DS], [WW]. Labels are divided by
+    An encoder reads the fixed row of a measure [DWE], together with the pooled features
+    of learned layers on its points, if there are any [DS], [WW]. Labels are divided by
     `scale` before training, and embeddings multiplied by it afterwards, so that callers
     see the units of their data.
 
@@ -206,7 +206,7 @@ class MeasureData:
     def batches(
         self, inputs: CloudInput, numbers: Tensor, max_points: int | None
     ) -> list[CloudBatch]:
-        """Return clouds by their numbers, in training with at most so many points."""
+        """Return clouds by their numbers; in training, at most `max_points` of each."""
         clouds = [self.measures.measure(i) for i in numbers.tolist()]
         if max_points is not None and self.generator is not None:
             clouds = [subsample(c, max_points, self.generator) for c in clouds]

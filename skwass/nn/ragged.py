@@ -110,7 +110,7 @@ def in_order(batches: Sequence[CloudBatch], answers: Sequence[Tensor]) -> Tensor
 
 
 def subsample(cloud: Cloud, n_points: int, generator: torch.Generator) -> Cloud:
-    """Return a cloud with at most so many of its points, drawn without replacement.
+    """Return a cloud with at most `n_points` of its points, drawn without replacement.
 
     Their masses are those they had, up to a factor.
     """

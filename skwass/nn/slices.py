@@ -27,11 +27,11 @@ _LATTICE_DIM = 3
 # Histograms that are projected at once, so that what is made of them stays in caches,
 # and numbers of each of a handful of tensors then.
 _ROWS, _MAX_ENTRIES = 512, 2**22
-# Up to so many places a line, products with triangles are faster than running sums.
+# Up to this many places on a line, products with triangles beat running sums.
 _MOST_PLACES = 256
 # Levels that are as near to a sum of masses fall between two atoms.
 _TIE = 1e-5
-# Lines of one group have at most so many times the places of others.
+# Lines of one group have at most this many times the places of others.
 _ALIKE = 1.3
 # Positions on a line that differ by less than this share of their range are one.
 _SAME = 1e-6
@@ -111,7 +111,7 @@ class SliceCells(nn.Module):
             places, order = places.sort(dim=2)
             return places, masses.gather(2, order)
         places = places.detach()
-        # NumPy sorts floats ten times as fast as torch, and finds their order thrice.
+        # NumPy sorts floats ten times as fast as torch, and argsorts them three times.
         if bool((masses == masses[0, 0, 0]).all()):
             return torch.from_numpy(np.sort(places.numpy(), axis=2)), masses
         order = torch.from_numpy(np.argsort(places.numpy(), axis=2))

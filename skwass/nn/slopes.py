@@ -1,4 +1,4 @@
-"""Regression of derivatives of W^2: what a solve says beside the distance.
+"""Regression of derivatives of W^2: what a solve says besides the distance.
 
 Networks see a measure through a fixed row. How that moves as the measure gives way to a
 probe is known, so that one gradient in the row gives the derivatives of a distance

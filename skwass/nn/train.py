@@ -84,7 +84,7 @@ def one_cycle(progress: float) -> float:
 
 @contextmanager
 def seeded(generator: torch.Generator, device: torch.device) -> Iterator[None]:
-    """Let dropout, which knows torch's global generators alone, follow a given one.
+    """Let dropout, which knows only torch's global generators, follow a given one.
 
     They are as before afterwards.
     """

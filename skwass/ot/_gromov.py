@@ -1,4 +1,4 @@
-"""Gromov-Wasserstein distances: measures compared by their inner distances alone."""
+"""Gromov-Wasserstein distances: measures compared only by their inner distances."""
 
 from numbers import Integral, Real
 

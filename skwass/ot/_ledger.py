@@ -16,7 +16,7 @@ _PENDING = -1
 
 
 class Ledger:
-    """A matrix in a `.npy` file, and beside it a file of which chunks are finished.
+    """A matrix in a `.npy` file, and next to it a file of which chunks are finished.
 
     Each chunk has a number of four bytes: how many of its pairs did not converge, or -1
     while it is not finished. It is written after the distances, so a process that is

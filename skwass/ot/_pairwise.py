@@ -76,7 +76,7 @@ def pairwise_wasserstein(
         means 1, or all of that context.
     out : path-like, default=None
         A `.npy` file to write the distances to. Finished chunks are noted in a ledger
-        beside it, at `out` + `".ledger"`: the same call after a crash does only what
+        next to it, at `out` + `".ledger"`: the same call after a crash does only what
         is missing, and a finished file is returned at once. A ledger of other data or
         parameters is refused, and one of a ground truth or metric of yours whose code
         was another; the code of other packages, and lists and dicts outside

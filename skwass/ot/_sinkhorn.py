@@ -232,7 +232,7 @@ class SinkhornDivergence(_Entropic):
     scale : float or "auto", default="auto"
         The length that `reg` is relative to. `"auto"` takes the largest ground distance
         between 1,024 bins, or between 16 points of each of 64 clouds, evenly spaced in
-        the collections at hand: for histograms it depends on the bins alone; for clouds
+        the collections at hand: for histograms it depends only on the bins; for clouds
         it moves a little with the data, so fix it where values of several calls are
         compared.
     max_iter : int, default=10_000

@@ -271,8 +271,8 @@ def lower_bound(
 
     See Also
     --------
-    centroid_bound : Distances of means alone.
-    projection_bound : Distances of projections alone.
+    centroid_bound : Distances of means.
+    projection_bound : Distances of projections.
     skwass.ot.pairwise_wasserstein : W itself.
 
     Notes

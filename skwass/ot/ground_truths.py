@@ -48,7 +48,7 @@ def as_ground_truth(ground_truth, **parameters):
 
 
 def is_gromov(ground_truth):
-    """Whether a ground truth sees measures up to isometry alone."""
+    """Whether a ground truth sees measures only up to isometry."""
     return isinstance(as_ground_truth(ground_truth), _GROMOV)
 
 
