@@ -1,14 +1,16 @@
 """What a fit decides once, before there are labels or a network, and hands down."""
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from ..architectures.choice import as_object
+from ..architectures.choice import as_object, choose_architecture, choose_decoder
+from ..architectures.network import check_network, space_of
+from ..formulas.reference import check_maps
 from ..labels.schemes import SCHEMES, Blocks, LabelScheme, Pairs
 from ..measures.subsets import evenly
 from ..ot import ExactWasserstein
-from ..ot.ground_truths import is_w2
+from ..ot.ground_truths import as_ground_truth, is_gromov, is_w2
 
 # Lines see all of a measure only in few dimensions: in 10, Fourier coefficients or
 # masses are better.
@@ -82,6 +84,76 @@ class FitRun:
     generator: object
     reporter: object
     deadline: float | None
+
+
+def make_plan(parameters, measures, given, otherwise, fitted):
+    """Decide what is decided once.
+
+    Parameters
+    ----------
+    parameters : dict
+        Of an embedder.
+    measures : Histograms or PointClouds
+        Training data.
+    given : tuple or None
+        Pairs and their W, if the user gave them.
+    otherwise : str
+        Name of the architecture by default, where slices do not suit.
+    fitted : dict or None
+        Settings of the network that there is, if the fit goes on.
+
+    Returns
+    -------
+    plan : Plan
+
+    Raises
+    ------
+    TypeError, ValueError
+        If parameters do not fit each other, or the measures.
+    """
+    truth = as_ground_truth(parameters["ground_truth"])
+    settings = fitted
+    if fitted is None:
+        are_w2 = labels_are_w2(truth, measures, given)
+        settings = _choose_network(parameters, measures, truth, are_w2, otherwise)
+        if parameters["n_maps"]:
+            check_maps(truth)
+    architecture, exact_mean = settings["architecture"], settings["exact_mean"]
+    weight = 0.0
+    if architecture.knows_slopes(exact_mean):
+        weight = decide_slopes(
+            parameters["gradient_weight"], parameters["n_maps"], truth
+        )
+    scheme = choose_scheme(parameters["labels"], architecture)
+    return Plan(settings, scheme, exact_mean, weight, fitted is not None)
+
+
+def _choose_network(parameters, measures, truth, are_w2, otherwise):
+    """Return settings of a new network, if one can be made of them."""
+    dim, n_components = measures.dim, parameters["n_components"]
+    by_isometry = is_gromov(truth)
+    # Masses change with each turn of a shape.
+    otherwise = "fourier" if by_isometry else otherwise
+    is_sliced = suit_slices(dim, are_w2)
+    architecture = choose_architecture(
+        parameters["architecture"], measures, is_sliced, otherwise
+    )
+    exact_mean = decide_mean(
+        parameters["exact_mean"],
+        architecture.obstacle_to_mean(dim, n_components),
+        are_w2,
+        dim,
+        n_components,
+        parameters["ground_truth"],
+    )
+    space = space_of(measures, n_components, exact_mean, by_isometry)
+    settings = {
+        "architecture": architecture.fitted_to(space),
+        "decoder": choose_decoder(parameters["decoder"], measures, architecture),
+        **asdict(space),
+    }
+    check_network(settings)
+    return settings
 
 
 def labels_are_w2(ground_truth, measures, given):

@@ -1,7 +1,7 @@
 """What embedders have in common that train a network on labelled pairs."""
 
 import copy
-from dataclasses import asdict, replace
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,9 +10,7 @@ from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 
 from .. import _clock
-from ..architectures.choice import choose_architecture, choose_decoder, retune
-from ..architectures.network import check_network, space_of
-from ..formulas.reference import check_maps
+from ..architectures.choice import retune
 from ..labels.given import warn_of_other_labels
 from ..labels.holdout import MAX_VALIDATION_PAIRS
 from ..labels.maps import learn_maps
@@ -29,19 +27,10 @@ from ..nn.train import (
     seeded,
     train_epoch,
 )
-from ..ot.ground_truths import as_ground_truth, is_gromov
 from ._base import fresh_random_state, refuse_one
 from ._network import NetworkEmbedder
 from ._parameters import TrainedParameters
-from ._plan import (
-    FitRun,
-    Plan,
-    choose_scheme,
-    decide_mean,
-    decide_slopes,
-    labels_are_w2,
-    suit_slices,
-)
+from ._plan import FitRun, make_plan
 from ._reporting import FitReporter, warn_of_one_round, warn_of_useless
 from ._rounds import train_in_rounds
 from ._stages import (
@@ -260,45 +249,9 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
 
     def _make_plan(self, measures, given, goes_on):
         """Decide what is decided once."""
-        truth = as_ground_truth(self.ground_truth)
-        are_w2 = labels_are_w2(truth, measures, given)
-        settings = self.module_.settings if goes_on else self._choose(measures, are_w2)
-        architecture, exact = settings["architecture"], settings["exact_mean"]
-        if self.n_maps and not goes_on:
-            check_maps(truth)
-        weight = 0.0
-        if architecture.knows_slopes(exact):
-            weight = decide_slopes(self.gradient_weight, self.n_maps, truth)
-        scheme = choose_scheme(self.labels, architecture)
-        return Plan(settings, scheme, exact, weight, goes_on)
-
-    def _choose(self, measures, are_w2):
-        """Return settings of a new network, if one can be made of them."""
-        dim, is_sliced = measures.dim, suit_slices(measures.dim, are_w2)
-        by_isometry = is_gromov(self.ground_truth)
-        architecture = choose_architecture(
-            self.architecture,
-            measures,
-            is_sliced,
-            # Masses change with each turn of a shape.
-            "fourier" if by_isometry else self._otherwise,
-        )
-        exact = decide_mean(
-            self.exact_mean,
-            architecture.obstacle_to_mean(dim, self.n_components),
-            are_w2,
-            dim,
-            self.n_components,
-            self.ground_truth,
-        )
-        space = space_of(measures, self.n_components, exact, by_isometry)
-        settings = {
-            "architecture": architecture.fitted_to(space),
-            "decoder": choose_decoder(self.decoder, measures, architecture),
-            **asdict(space),
-        }
-        check_network(settings)
-        return settings
+        fitted = self.module_.settings if goes_on else None
+        parameters = self.get_params(deep=False)
+        return make_plan(parameters, measures, given, self._otherwise, fitted)
 
     def _obtain_labels(self, measures, given, plan, fraction, rng, reporter, deadline):
         """Return labelled pairs, given by the user or drawn, split by measures."""
