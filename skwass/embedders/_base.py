@@ -49,7 +49,7 @@ def fresh_random_state(random_state):
     return check_random_state(random_state)
 
 
-def refuse_one(measures):
+def at_least_two(measures):
     """Return measures, unless there is only one."""
     if len(measures) < 2:
         raise ValueError(

@@ -14,16 +14,16 @@ from ..formulas.diffusion import (
     diffusion_features,
     diffusion_operator,
     dyadic_steps,
-    evened,
     grid_affinity,
     grid_gap,
     n_mixing_scales,
     neighbor_affinity,
     share_mass,
     spectral_gap,
+    without_density,
 )
 from ..measures import Histograms
-from ..measures.subsets import blocks_of, merged, support_of
+from ..measures.subsets import blocks_of, merge_coincident, support_of
 from ._training_free import ScaledEmbedder
 
 # Points that nodes are drawn from, and pairs that are compared at a time.
@@ -275,7 +275,7 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
 def _even_affinity(nodes, grid_shape, n_neighbors):
     """Return affinities of nodes without the part that is density."""
     if grid_shape is not None:
-        return evened(grid_affinity(grid_shape))
+        return without_density(grid_affinity(grid_shape))
     affinity = neighbor_affinity(nodes, n_neighbors)
     n_parts = connected_components(affinity, directed=False)[0]
     if n_parts > 1:
@@ -285,7 +285,7 @@ def _even_affinity(nodes, grid_shape, n_neighbors):
             UserWarning,
             stacklevel=6,
         )
-    return evened(affinity)
+    return without_density(affinity)
 
 
 def _walk(even, n_scales):
@@ -301,6 +301,6 @@ def _draw_nodes(measures, n_nodes, rng):
         # Few of the measures hold points enough, and all points are too many to sort.
         few = rng.permutation(len(measures))[: max(1, _MAX_POINTS // n_nodes)]
         measures = measures[np.sort(few)]
-    points, masses = merged(*support_of(measures))
+    points, masses = merge_coincident(*support_of(measures))
     n_nodes = min(n_nodes, len(points))
     return points[rng.choice(len(points), n_nodes, replace=False, p=masses)]

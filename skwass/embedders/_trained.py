@@ -27,7 +27,7 @@ from ..nn.train import (
     seeded,
     train_epoch,
 )
-from ._base import fresh_random_state, refuse_one
+from ._base import at_least_two, fresh_random_state
 from ._network import NetworkEmbedder
 from ._parameters import TrainedParameters
 from ._plan import FitRun, make_plan
@@ -296,8 +296,8 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         """Check measures to train on; a fit from scratch remembers their kind."""
         if goes_on:
             self._refuse_other_masses(X)
-            return refuse_one(self._as_measures(X))
-        measures = refuse_one(self._read(X))
+            return at_least_two(self._as_measures(X))
+        measures = at_least_two(self._read(X))
         self._remember(X, measures)
         return self._choose_unit(measures)
 

@@ -13,7 +13,7 @@ from ..labels.given import warn_of_other_labels
 from ..measures.layout import refuse_square
 from ..ot import sample_pairs
 from ..ot.ground_truths import GROUND_TRUTH_CONSTRAINT
-from ._base import OF_INPUT, WassersteinEmbedder, fresh_random_state, refuse_one
+from ._base import OF_INPUT, WassersteinEmbedder, at_least_two, fresh_random_state
 
 
 class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
@@ -68,7 +68,7 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
         takes = "distances" in signature(self.fit).parameters
         refuse_square(y, X, "Pass distances=y." if takes else "Leave it out.")
         with self._rollback():
-            read = refuse_one(self._read(X))
+            read = at_least_two(self._read(X))
             measures = self._choose_unit(read)
             rng = fresh_random_state(self.random_state)
             given = self._read_labels(measures, pairs, distances)

@@ -83,10 +83,10 @@ def gaps_squared(Z, ends):
     return np.concatenate(parts)
 
 
-def matter(gaps_sq, w, known_sq=0.0):
-    """Whether there are true distances, and gaps more than rounding beside known ones.
+def has_signal(gaps_sq, w, known_sq=0.0):
+    """Whether there are true distances, and gaps larger than rounding of known ones.
 
-    Not beside true distances, which may be in another unit than features.
+    They are not compared with true distances, which may be in another unit.
     """
     return w.any() and gaps_sq.max(initial=0) > _NULL**2 * np.max(known_sq, initial=0)
 
@@ -112,7 +112,7 @@ def fit_scale(gaps_sq, w, known_sq=0.0):
         Squared distances to scale, true distances, and a part of their squares that is
         exact.
     """
-    if not matter(gaps_sq, w, known_sq):
+    if not has_signal(gaps_sq, w, known_sq):
         if len(w) and not w.any() and gaps_sq.any():
             warnings.warn(
                 "Got labels that are all 0, expected some W > 0: distances keep the "

@@ -85,7 +85,7 @@ def _nearest(nodes, points, n_neighbors):
     return found.fit(nodes - center).kneighbors(points - center)
 
 
-def evened(affinity):
+def without_density(affinity):
     """Divide affinities by the degrees at both ends, so that density has no say.
 
     As Coifman and Lafon with alpha = 1.

@@ -6,7 +6,7 @@ import numpy as np
 
 from ..measures.subsets import blocks_of
 from ..ot.maps import transport_maps
-from .correction import FeatureMap, fit_correction, fit_scale, gaps_squared, matter
+from .correction import FeatureMap, fit_correction, fit_scale, gaps_squared, has_signal
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -118,7 +118,7 @@ def fit_maps(
 def _fit_feature_map(shapes, means, ends, w, scale, correction):
     gaps_sq, known_sq = gaps_squared(shapes, ends), gaps_squared(means, ends)
     factor = fit_scale(gaps_sq, w, known_sq) if scale or correction else 1.0
-    if correction and matter(gaps_sq, w, known_sq):
+    if correction and has_signal(gaps_sq, w, known_sq):
         return fit_correction(shapes, ends, w, known_sq, factor)
     return FeatureMap.scaling(shapes.shape[1], factor)
 

@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from ..measures import as_measures
-from ..measures.subsets import evenly, merged, support_of
+from ..measures.subsets import evenly, merge_coincident, support_of
 from ..ot import EntropicWasserstein, ExactWasserstein, SinkhornDivergence
 from ..ot.ground_metric import is_euclidean
 from ..ot.ground_truths import as_ground_truth
@@ -96,7 +96,7 @@ def _centers(clouds, n_points, rng):
     sizes = [len(a) for a in clouds.masses]
     points = points - np.repeat(means - center, sizes, axis=0)
     # Sorted and merged: neither order nor points in two halves change the reference.
-    points, weights = merged(points, masses)
+    points, weights = merge_coincident(points, masses)
     if len(points) > _N_POINTS:
         kept = rng.choice(len(points), _N_POINTS, replace=False, p=weights)
         points, weights = points[kept], np.ones(_N_POINTS)

@@ -7,7 +7,7 @@ from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array
 
 from .. import _clock
-from ..measures.layout import refuse_masked
+from ..measures.layout import refuse_asymmetric, refuse_masked
 from ..measures.subsets import evenly
 from ..ot.engine import label_pairs
 from ..ot.ground_truths import as_ground_truth, is_gromov
@@ -61,7 +61,7 @@ def check_labels(pairs, distances, n_measures):
                 f"Got distances of shape {w.shape} without pairs, expected "
                 f"({n_measures}, {n_measures}). Pass the pairs that they belong to."
             )
-        _refuse_asymmetric(w)
+        refuse_asymmetric(w, "distances")
         pairs = np.column_stack(np.triu_indices(n_measures, k=1))
         w = w[pairs[:, 0], pairs[:, 1]]
     pairs = check_pairs(pairs, n_measures, n_measures)
@@ -178,20 +178,3 @@ def _power_of(solved, given):
     errors = {p: np.abs(given / solved**p - 1).max() for p in (1, *_POWERS)}
     best = min(errors, key=errors.__getitem__)
     return best if best != 1 and errors[best] <= _SPREAD / 5 else None
-
-
-def _refuse_asymmetric(w):
-    """Raise unless a matrix of distances is symmetric with a zero diagonal."""
-    largest = np.abs(w).max(initial=0)
-    i, j = np.unravel_index(np.abs(w - w.T).argmax(), w.shape)
-    if not np.isclose(w[i, j], w[j, i], rtol=1e-6, atol=1e-9 * largest):
-        raise ValueError(
-            f"Got distances[{i}, {j}]={w[i, j]:g} and distances[{j}, {i}]={w[j, i]:g}, "
-            "expected a symmetric matrix. Fill both halves."
-        )
-    k = int(np.abs(np.diag(w)).argmax())
-    if abs(w[k, k]) > 1e-6 * largest:
-        raise ValueError(
-            f"Got distances[{k}, {k}]={w[k, k]:g}, expected zeros on the diagonal. "
-            "Pass distances, not similarities."
-        )

@@ -6,12 +6,10 @@ import numpy as np
 from sklearn.utils.validation import check_array
 
 from ..measures import Histograms, is_collection_of_clouds
-from ..measures.layout import refuse_masked, to_numpy
+from ..measures.layout import refuse_asymmetric, refuse_masked, to_numpy
 
 # Stresses are sums of fourth powers of distances, in float64.
 LARGEST, SMALLEST = 1e75, 1e-75
-# Relative to the largest entry: rounding of float32 passes, another matrix does not.
-ROUNDING = 1e-6
 
 
 def check_distances(W, name, *, squared=False):
@@ -39,22 +37,7 @@ def check_distances(W, name, *, squared=False):
         matrix, or a diagonal that is not zero.
     """
     W = check_rectangle(W, name, squared=squared, is_square=True)
-    slack = ROUNDING * W.max()
-    diagonal = np.abs(np.diag(W))
-    if diagonal.max() > slack:
-        i = int(diagonal.argmax())
-        raise ValueError(
-            f"Got {name} with {name}[{i}, {i}]={W[i, i]:.6g}, expected a zero "
-            "diagonal. Use a debiased distance, or set the diagonal to zero."
-        )
-    lopsided = np.abs(W - W.T)
-    if lopsided.max() > slack:
-        i, j = map(int, np.unravel_index(lopsided.argmax(), W.shape))
-        raise ValueError(
-            f"Got {name} with {name}[{i}, {j}]={W[i, j]:.6g} and {name}[{j}, {i}]="
-            f"{W[j, i]:.6g}, expected a symmetric matrix. Pass ({name} + {name}.T) / 2 "
-            "if that is what you mean."
-        )
+    refuse_asymmetric(W, name)
     W = (W + W.T) / 2
     np.fill_diagonal(W, 0)
     return W

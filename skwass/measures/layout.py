@@ -4,6 +4,9 @@ import numpy as np
 
 from ._collections import PointClouds
 
+# Of a matrix, relative to its largest entry: float32 passes, an error does not.
+_ROUNDING = 1e-6
+
 # Squared distances between coordinates beyond this overflow in float64.
 MAX_COORDINATE = 1e150
 # Sums of masses below this have lost digits.
@@ -33,6 +36,34 @@ def is_collection_of_clouds(X):
             return len(X[0]) > 0 and _ndim(X[0][0]) > 0
         return len(X) > 0 and _ndim(X[0]) == 2
     return getattr(X, "ndim", None) == 3
+
+
+def refuse_asymmetric(W, name):
+    """Raise unless a square matrix is symmetric with a zero diagonal, but for rounding.
+
+    Parameters
+    ----------
+    W : ndarray of shape (n, n)
+        Distances, or their squares.
+    name : str
+        For messages.
+    """
+    slack = _ROUNDING * np.abs(W).max(initial=0)
+    diagonal = np.abs(np.diag(W))
+    if diagonal.max(initial=0) > slack:
+        i = int(diagonal.argmax())
+        raise ValueError(
+            f"Got {name} with {name}[{i}, {i}]={W[i, i]:.6g}, expected a zero "
+            "diagonal. Use a debiased distance, or set the diagonal to zero."
+        )
+    lopsided = np.abs(W - W.T)
+    if lopsided.max(initial=0) > slack:
+        i, j = map(int, np.unravel_index(lopsided.argmax(), W.shape))
+        raise ValueError(
+            f"Got {name} with {name}[{i}, {j}]={W[i, j]:.6g} and {name}[{j}, {i}]="
+            f"{W[j, i]:.6g}, expected a symmetric matrix. Pass ({name} + {name}.T) / 2 "
+            "if that is what you mean."
+        )
 
 
 def to_numpy(X):

@@ -33,7 +33,7 @@ def support_of(measures):
     return points, np.concatenate(measures.masses) / len(measures)
 
 
-def merged(points, masses):
+def merge_coincident(points, masses):
     """Return points in order, those that coincide as one, with their masses."""
     points, owners = np.unique(points, axis=0, return_inverse=True)
     return points, np.bincount(owners.ravel(), masses)

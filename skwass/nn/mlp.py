@@ -68,12 +68,12 @@ class MovedDecoder(nn.Module):
             source = bins - whole.clamp(-size - 1, size).long()[:, None]  # [B, size]
             # The first axis goes last: in turn, all are back in their order.
             q = q.reshape(len(q), size, -1).transpose(1, 2)
-            q = (1 - share) * _taken(q, source) + share * _taken(q, source - 1)
+            q = (1 - share) * _shifted(q, source) + share * _shifted(q, source - 1)
         q = q.flatten(1).clamp_min(_LEAST)
         return q.log() - q.sum(dim=1, keepdim=True).log()
 
 
-def _taken(q: Tensor, source: Tensor) -> Tensor:
+def _shifted(q: Tensor, source: Tensor) -> Tensor:
     """Return entries [B, r, n] by their numbers [B, n] on the last axis, 0 off it."""
     n = q.shape[2]
     inside = ((source >= 0) & (source < n)).to(q.dtype)

@@ -64,14 +64,14 @@ def _without_rounding(x, y, a, b, p):
     """
     whole_a, whole_b, one = whole_numbers(a, b)
     sum_a, sum_b = sum(whole_a), sum(whole_b)
-    evened = [mass * sum_b for mass in whole_a], [mass * sum_a for mass in whole_b]
+    scaled = [mass * sum_b for mass in whole_a], [mass * sum_a for mass in whole_b]
     left, right = slice(None), slice(None, None, -1)
     found = [
         _cost(x[turn][i] - y[turn][j], np.array([mass / one for mass in masses]), p)
         for turn, (i, j, masses), one in (
             (left, _fill(whole_a, whole_b), one),
             (right, _fill(whole_a[right], whole_b[right]), one),
-            (left, _fill(*evened), one * sum_b),
+            (left, _fill(*scaled), one * sum_b),
         )
     ]
     longest = max(unit for unit, _ in found)

@@ -349,7 +349,7 @@ def test_max_time_ends_the_fit(small, digits, clock):
             r"Got pairs\[1\]=\[3, 3\]",
         ),
         ({"distances": np.tri(200, k=-1)}, "expected a symmetric matrix"),
-        ({"distances": np.ones((200, 200))}, "expected zeros on the diagonal"),
+        ({"distances": np.ones((200, 200))}, "expected a zero diagonal"),
         ({"pairs": [[0, 200]], "distances": [1.0]}, r"Got pairs\[0\]=\[0, 200\]"),
         ({"pairs": [[0, 1, 2]], "distances": [1.0]}, r"Got pairs of shape \(1, 3\)"),
     ],
