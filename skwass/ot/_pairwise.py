@@ -126,8 +126,10 @@ def pairwise_wasserstein(
     not 0 there.
 
     Under `joblib.parallel_config(backend="dask")` chunks go to the workers of a
-    cluster, and the measures once. Threads start at once and share memory; for hours of
-    small measures (a hundred points), `backend="loky"` was up to 1.3 times as fast.
+    cluster, and the measures once. Threads start at once and share memory, but take
+    turns for the half of an exact solve that is not the simplex: of 28 x 28 images, on
+    16 cores, two threads solved 1.4 times as many pairs as one, four 1.8 times and
+    sixteen 1.6 times. For hours of work on many cores use processes: `backend="loky"`.
 
     Examples
     --------
