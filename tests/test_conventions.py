@@ -251,7 +251,7 @@ def test_docstrings_are_filled_whatever_their_indentation():
         lines = filled.splitlines()
         assert lines[2:4] == [f"{margin}a : int", f"{margin}    Text."]
     with pytest.raises(TypeError, match="Got defaults of {'n_component'}"):
-        _with_defaults(skwass.WormholeEmbedder.__init__, {"n_component": 3})
+        _with_defaults(skwass.WormholeEmbedder.__init__, {"n_component": 3}, "A")
 
 
 def _api():

@@ -1,10 +1,13 @@
 """What an architecture is: parameters of scikit-learn in, a network out."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
+from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
+import torch
 from sklearn.base import BaseEstimator, clone
 from torch import nn
 
@@ -14,6 +17,8 @@ from ..nn.inputs import FixedInput
 from ..nn.transformer import SetEncoder
 
 WIDTHS = (512, 512)
+# Of parameters that hold them; a single number gets a better message than this.
+SIZES = ["array-like", Integral]
 
 
 @dataclass(frozen=True)
@@ -56,14 +61,21 @@ class Space:
 class Architecture(BaseEstimator, ABC):
     """Base class of architectures: what a network sees of measures, and its layers.
 
-    A subclass has an assign-only `__init__`, `_parameter_constraints`, and two methods:
-    `make_inputs(space)` returns the fixed first layer, of `skwass.nn`, and
-    `make_stages(n_in, n_out, space)` the layers after it, with the number of features
-    that each gives; the last is a `torch.nn.Linear` of `n_out`. It says `needs_bins =
-    True` if it takes only histograms, and `sees_points = True` if it sees points,
-    wherever they are. An object of it can then be given as `architecture` to any
-    embedder that trains a network, and be the `backbone` of :class:`DeepKENN`. Other
-    methods may change from release to release.
+    A network of your own is a subclass of :class:`Slices`, :class:`Fourier` or
+    :class:`Dense`, whichever sees measures as it should, with an assign-only
+    `__init__`, `_parameter_constraints`, and a method `make_stages(n_in, n_out,
+    space)`. That returns two lists: the layers that follow the fixed first one, and how
+    many features each gives. The last layer is a `torch.nn.Linear` of `n_out`. Layers
+    may hold linear layers, convolutions, normalisations, and modules with a method
+    `initialize(generator)` that draws their weights. Hidden sizes in a parameter
+    `widths` or `channels` follow `n_parameters` of :class:`DeepKENN`.
+
+    An object of it can be given as `architecture` to any embedder that trains a
+    network, and be the `backbone` of :class:`DeepKENN` or the `lift` of
+    :class:`ODEKENN`. It can be pickled, but not saved: files hold no code. Other
+    methods may change from release to release, such as `make_inputs(space)`, which
+    returns the first layer, a `FixedInput` of `skwass.nn.inputs` or
+    `skwass.nn.cloud_inputs`.
 
     See Also
     --------
@@ -113,21 +125,26 @@ class Architecture(BaseEstimator, ABC):
         self, n_in: int, n_out: int, space: Space
     ) -> tuple[list[nn.Module], list[int]]:
         """Return what `make_stages` does, if that is as it should be."""
-        stages, sizes = self.make_stages(n_in, n_out, space)
+        made = self.make_stages(n_in, n_out, space)
+        if not (isinstance(made, tuple) and len(made) == 2):
+            raise TypeError(
+                f"Got {made!r} from make_stages of {self}, expected a list of layers "
+                "and one of their sizes. Return both."
+            )
+        stages, sizes = made
         last = list(stages[-1].modules())[-1]
         if not (
-            len(sizes) == len(stages)
+            list(sizes) == _sizes_of(stages, n_in)
             and sizes[-1] == n_out
             and isinstance(last, nn.Linear)
-            and last.out_features == n_out
             and last.bias is not None
         ):
             raise ValueError(
                 f"Got sizes={sizes} and a last layer {last} by make_stages of {self}, "
-                f"expected one size per stage, and nn.Linear with a bias and {n_out} "
-                "features at the end. Add such a layer."
+                "expected the number of features that each layer gives, and nn.Linear "
+                f"with a bias and {n_out} features at the end. Add such a layer."
             )
-        return stages, sizes
+        return list(stages), list(sizes)
 
     def make_encoder(self, n_in: int, space: Space) -> nn.Module:
         """Return what turns rows of `n_in` numbers into embeddings without means."""
@@ -152,8 +169,8 @@ class Architecture(BaseEstimator, ABC):
         if is_clouds and (self.needs_bins):
             raise TypeError(
                 f"Got architecture={whole} and point clouds, expected histograms on "
-                "common bins. Set architecture='slices' or 'fourier', which take "
-                "clouds."
+                "common bins. Set it, or what it is made of, to 'slices' or 'fourier', "
+                "which take clouds."
             )
         grid = None if is_clouds else measures.grid_shape  # type: ignore[union-attr]
         if self.needs_images and (grid is None or len(grid) != 2):
@@ -188,11 +205,13 @@ class Architecture(BaseEstimator, ABC):
                 setattr(copy, name, tuple(max(1, int(factor * n)) for n in sizes))
         return copy
 
-    def obstacle_to_mean(self, dim: int, n_components: int) -> str | None:
-        """Return what keeps embeddings from carrying the mean, or None."""
+    def obstacle_to_mean(self, dim: int, n_components: int) -> tuple[str, str] | None:
+        """Return what keeps embeddings from carrying the mean, and what does not."""
         if not self.sees_points:
-            return f"architecture={self}"
-        return f"n_components={n_components}" if dim >= n_components else None
+            return f"architecture={self}", "one that sees points, such as Slices()"
+        if dim >= n_components:
+            return f"n_components={n_components}", f"more than {dim}"
+        return None
 
     def knows_slopes(self, exact_mean: bool) -> bool:
         """Return whether it is known how what it sees moves toward other measures.
@@ -206,6 +225,16 @@ class Architecture(BaseEstimator, ABC):
     def has_point_layers(self) -> bool:
         """Whether it has learned layers on points."""
         return False
+
+
+def _sizes_of(stages: Sequence[nn.Module], n_in: int) -> list[int]:
+    """Return how many numbers each of these layers gives a measure."""
+    x, sizes = torch.zeros(2, n_in), []
+    with torch.no_grad():
+        for stage in stages:
+            x = stage(x)
+            sizes.append(x[0].numel())
+    return sizes
 
 
 def check_sizes(name: str, sizes: Any, fewest: int = 0) -> tuple[int, ...]:

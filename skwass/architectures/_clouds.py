@@ -13,7 +13,7 @@ from ..nn.transformer import (
     SelfAttentionLayer,
     SetEncoder,
 )
-from ._base import WIDTHS, Architecture, Space
+from ._base import SIZES, WIDTHS, Architecture, Space
 from ._histograms import dense
 
 
@@ -71,7 +71,7 @@ class Slices(_OfPoints):
     Slices(widths=(256,))
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {"widths": ["array-like"]}
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"widths": SIZES}
 
     def __init__(self, widths: Any = WIDTHS) -> None:
         self.widths = widths
@@ -114,7 +114,7 @@ class Fourier(_OfPoints):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "widths": ["array-like"],
+        "widths": SIZES,
         "n_frequencies": [Interval(Integral, 1, None, closed="left")],
     }
 

@@ -13,7 +13,7 @@ from ..nn.cloud_inputs import N_FIT_CLOUDS
 from ..nn.conv import Grid, PaperDecoder
 from ..nn.mlp import DenseDecoder, MovedDecoder
 from ..nn.transformer import PointMaker
-from ._base import WIDTHS, Architecture, Space, check_sizes
+from ._base import SIZES, WIDTHS, Architecture, Space, check_sizes
 from ._clouds import refuse_odd_heads
 
 
@@ -92,7 +92,7 @@ class HistogramDecoder(Decoder):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "weight": [Interval(Real, 0, None, closed="neither")],
         "sparsity_weight": [Interval(Real, 0, None, closed="left")],
-        "widths": ["array-like"],
+        "widths": SIZES,
     }
 
     def __init__(

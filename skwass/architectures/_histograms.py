@@ -7,7 +7,7 @@ from torch import nn
 from ..nn.conv import Grid, paper_stages, strided_stages
 from ..nn.inputs import FixedInput, SpectralInput, StandardInput
 from ..nn.mlp import dense_stages
-from ._base import Architecture, Space, check_sizes
+from ._base import SIZES, Architecture, Space, check_sizes
 
 # Standard deviation of what the encoder sees.
 _GAIN = 1.0
@@ -57,7 +57,7 @@ class Dense(_OfMasses):
     Dense(widths=(256,))
     """
 
-    _parameter_constraints: ClassVar[dict[str, Any]] = {"widths": ["array-like"]}
+    _parameter_constraints: ClassVar[dict[str, Any]] = {"widths": SIZES}
 
     def __init__(self, widths: Any = (1024, 512)) -> None:
         self.widths = widths
@@ -99,8 +99,8 @@ class Convolutional(_OfMasses):
     """
 
     _parameter_constraints: ClassVar[dict[str, Any]] = {
-        "channels": ["array-like"],
-        "widths": ["array-like"],
+        "channels": SIZES,
+        "widths": SIZES,
     }
     needs_images = True
 

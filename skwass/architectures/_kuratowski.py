@@ -13,7 +13,7 @@ from ..nn.kuratowski import FeatureMaps, KuratowskiEncoder
 from ..nn.ode import SOLVERS, Trajectory, VectorField, trapezoid_weights
 from ..nn.readouts import BlockWeights
 from ..nn.transformer import SetEncoder
-from ._base import Architecture, Space, check_sizes
+from ._base import SIZES, Architecture, Space, check_sizes
 from ._matching import match_sizes
 from ._names import PLAIN, as_plain
 from .network import count_weights
@@ -83,12 +83,13 @@ class _Kuratowski(Architecture):
         copy = super().scaled(factor)
         return copy.set_params(**{self._of: self.base.scaled(factor)})
 
-    def obstacle_to_mean(self, dim: int, n_components: int) -> str | None:
-        """Return what keeps embeddings from carrying the mean, or None."""
+    def obstacle_to_mean(self, dim: int, n_components: int) -> tuple[str, str] | None:
+        """Return what keeps embeddings from carrying the mean, and what does not."""
         if self.aggregation == "l1":
-            return "aggregation='l1'"
-        # The mean comes in columns of its own, after the feature maps.
-        return self.base.obstacle_to_mean(dim, n_components + dim)
+            return "aggregation='l1'", "'l2'"
+        if not self.sees_points:
+            return f"architecture={self}", f"{self._of}=Slices() in it, or Fourier()"
+        return None  # it comes in columns of its own, after the feature maps
 
     def knows_slopes(self, exact_mean: bool) -> bool:
         """Return whether it is known how what it sees moves toward other measures."""
@@ -240,7 +241,7 @@ class ODEKENN(_Kuratowski):
     _of = "lift"
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "lift": _PLAIN_CONSTRAINT,
-        "widths": ["array-like"],
+        "widths": SIZES,
         "n_nodes": [Interval(Integral, 2, None, closed="left")],
         "velocity": ["boolean"],
         "solver": [StrOptions(set(SOLVERS))],

@@ -41,8 +41,9 @@ def match_sizes(
         )
     if count(architecture.scaled(2)) == fewest:
         raise ValueError(
-            f"Got n_parameters={n_parameters} for {name}, which has no hidden layers, "
-            f"expected some to scale: it has {fewest}. Leave n_parameters out."
+            f"Got n_parameters={n_parameters} for {name}, which learns {fewest}, "
+            "expected hidden sizes to scale, in widths or channels. Leave n_parameters "
+            "out."
         )
     low, high = 0.0, 1.0
     while count(architecture.scaled(high)) <= n_parameters:

@@ -31,6 +31,7 @@ OF_INPUT = (
     "padded_share_",
     "_first_seeds",
     "_unit",
+    "_made_with",
 )
 # Beyond this in the unit of fit, squares of float32 overflow.
 _MAX_EMBEDDING = 1e18

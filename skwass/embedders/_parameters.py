@@ -125,7 +125,7 @@ def trained(**defaults):
     """
 
     def decorate(cls):
-        cls.__init__ = _with_defaults(cls.__init__, defaults)
+        cls.__init__ = _with_defaults(cls.__init__, defaults, cls.__qualname__)
         if cls.__doc__ is not None:  # python -OO leaves none
             known = signature(cls.__init__).parameters
             values = {name: part.default for name, part in known.items()}
@@ -147,15 +147,16 @@ def _filled(doc, name, text):
     return re.sub(rf"^( *)\{{{name}\}}$", lambda m: indent(text, m[1]), doc, flags=re.M)
 
 
-def _with_defaults(function, defaults):
-    """Return a copy of a function with other defaults, which signatures show."""
+def _with_defaults(function, defaults, owner):
+    """Return a copy of a method, of another class, with other defaults."""
+    name = f"{owner}.{function.__name__}"
     copy = FunctionType(
-        function.__code__,
+        function.__code__.replace(co_qualname=name),  # for messages
         function.__globals__,
         function.__name__,
         closure=function.__closure__,
     )
-    copy.__qualname__, copy.__doc__ = function.__qualname__, function.__doc__
+    copy.__qualname__, copy.__doc__ = name, function.__doc__
     own = signature(function).parameters.values()
     unknown = defaults.keys() - {part.name for part in own}
     if unknown:

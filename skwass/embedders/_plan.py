@@ -195,8 +195,8 @@ def decide_mean(wanted, obstacle, are_w2, dim, n_components, ground_truth):
     ----------
     wanted : bool or "auto"
         By the user.
-    obstacle : str or None
-        What of the network is in the way.
+    obstacle : tuple of str or None
+        What of the network is in the way, and what would not be.
     are_w2 : bool
         Whether labels are W2.
     dim, n_components : int
@@ -214,14 +214,14 @@ def decide_mean(wanted, obstacle, are_w2, dim, n_components, ground_truth):
     if not wanted:
         return False
     if not is_w2(ground_truth):
-        obstacle = f"ground_truth={ground_truth}"
+        obstacle = f"ground_truth={ground_truth}", "W2 with the Euclidean metric"
     elif not are_w2:
-        obstacle = "distances below those of means"
+        obstacle = "distances below those of means", "W2"
     if obstacle:
+        got, expected = obstacle
         raise ValueError(
-            f"Got exact_mean=True with {obstacle} and points of dimension {dim}, "
-            "expected W2 with the Euclidean metric, one Euclidean distance of vectors, "
-            "and an architecture that sees points, with room for the mean. Use 'auto'."
+            f"Got exact_mean=True with {got}, expected {expected}. Use "
+            "exact_mean='auto' for it where it can be."
         )
     return True
 

@@ -5,19 +5,19 @@ Each is explained once, here, and stands in the docstring of each class.
 
 PARAMETERS = """
     n_components : int, default={n_components}
-        Dimension of the embedding, at least 1, an exact mean included; of a Kuratowski
-        network, that of the last feature map, or of a curve, to which others and the
-        mean are added. W2 on images has about 50 directions that matter; more cost
-        little.
+        Dimension of the embedding, at least 1, an exact mean included. W2 on images has
+        about 50 directions that matter; more cost little. Kuratowski networks have
+        several feature maps of about this size, and rows of `transform` are longer:
+        three nodes of a curve of 128 numbers and a mean in the plane make 386.
     architecture : str or Architecture, default={architecture}
         The network: an object of :mod:`skwass.architectures`, such as
-        `Slices(widths=(256,))`, to be set in a grid as `architecture__widths`, or its
-        name with its defaults: `"slices"`, `"dense"`, `"convolutional"`,
-        `"courty2018"`, `"fourier"`, `"deep_sets"`, `"set_transformer"`, `"deep_kenn"`
-        or `"ode_kenn"`. `"auto"` is `"slices"`, by far the most accurate, where points
-        lie in up to three dimensions, `ground_truth` is W2 with the Euclidean metric,
-        and no given distance is below that of the means; elsewhere `{otherwise}`.
-        `architecture_` says what it became.
+        `Slices(widths=(256,))`, which a grid can set as `architecture__widths`, or a
+        name, which stands for the object with its defaults: `"slices"`, `"dense"`,
+        `"convolutional"`, `"courty2018"`, `"fourier"`, `"deep_sets"`,
+        `"set_transformer"`, `"deep_kenn"` or `"ode_kenn"`. `"auto"` is `"slices"`, by
+        far the most accurate, where points lie in up to three dimensions,
+        `ground_truth` is W2 with the Euclidean metric, and no given distance is below
+        that of the means; elsewhere `{otherwise}`. `architecture_` says what it became.
     decoder : str, Decoder or None, default={decoder}
         What makes measures of embeddings again, for `inverse_transform`, trained at the
         same time: `HistogramDecoder()`, `CloudDecoder()` or `Courty2018Decoder()` of
@@ -65,15 +65,16 @@ PARAMETERS = """
     gradient_weight : float or "auto", default="auto"
         Weight of the derivatives of W^2, which come with the distance out of one exact
         solve: toward 64 other measures, for both ends of a pair. It falls to 0 over the
-        pairs' epochs. A step takes about three times as long, and half of the solves or
-        less do for the same error. `"auto"` is 0.3, and 0 with `n_maps`, which teach as
-        much. Without effect (as 0) with given distances, in `partial_fit`, with any but
-        an exact W2, and where the architecture has none: learned layers on points, the
-        adjoint equation, slices without an exact mean.
+        pairs' epochs. A step takes three to six times as long, and half of the solves
+        or less do for the same error. `"auto"` is 0.3, and 0 with `n_maps`, which teach
+        as much. Without effect (as 0) with given distances, in `partial_fit`, with any
+        but an exact W2, and where the architecture has none: learned layers on points,
+        the adjoint equation, slices without an exact mean.
     max_iter : int or "auto", default="auto"
         Epochs: passes over the pairs. The learning rate ends at zero after the last.
         `"auto"`: as many as make {least_steps:,} steps, at least {least_epochs}; with
-        `n_maps` as many again on maps, with `Doubling()` in each round.
+        `n_maps` as many again on maps, with `Doubling()` in each round. For a first
+        look at few labels, 20 take a tenth of the time.
     max_time : float, default=None
         Seconds that `fit` may take, labels included; labelling stops at half of it, and
         the schedule of training is compressed to end in time. The one setting that
@@ -102,7 +103,8 @@ PARAMETERS = """
         By how much a validation score must be better.
     warm_start : bool, default=False
         Whether `fit` goes on from the weights of the last fit, with the network and the
-        decoder that there were then; the decoder's weight in the loss may change.
+        decoder that there were then, and warns if parameters of these have changed; the
+        decoder's weight in the loss may.
     n_score_pairs : int, default=1_000
         Pairs that `score` labels.
     memory : str or object with the joblib.Memory interface, default=None

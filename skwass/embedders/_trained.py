@@ -1,15 +1,17 @@
 """What embedders have in common that train a network on labelled pairs."""
 
 import copy
+import warnings
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context
+from sklearn.base import _fit_context, clone
 from sklearn.callback import CallbackSupportMixin
 
 from .. import _clock
+from ..architectures import Decoder
 from ..architectures.choice import retune
 from ..labels.given import warn_of_other_labels
 from ..labels.holdout import MAX_VALIDATION_PAIRS
@@ -295,11 +297,36 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
     def _check_several(self, X, goes_on):
         """Check measures to train on; a fit from scratch remembers their kind."""
         if goes_on:
+            self._warn_of_changes()
             self._refuse_other_masses(X)
             return at_least_two(self._as_measures(X))
         measures = at_least_two(self._read(X))
         self._remember(X, measures)
+        self._made_with = self._network_parameters()
         return self._choose_unit(measures)
+
+    def _network_parameters(self):
+        """Return those parameters that make a network, printed."""
+        decoder = self.decoder
+        if isinstance(decoder, Decoder):
+            fixed = clone(decoder).set_params(**dict.fromkeys(decoder.of_loss))
+            decoder = fixed
+        parts = self.n_components, self.architecture, self.exact_mean, decoder
+        return [repr(part) for part in parts]
+
+    def _warn_of_changes(self):
+        """Warn of parameters that a fit which goes on cannot heed."""
+        names = "n_components", "architecture", "exact_mean", "decoder"
+        pairs = zip(names, self._made_with, self._network_parameters(), strict=True)
+        changed = [f"{name}={new}" for name, old, new in pairs if new != old]
+        if changed:
+            warnings.warn(
+                f"Got {', '.join(changed)} in a fit that goes on, expected what the "
+                "network was made with: it stays as it is. Set warm_start=False for a "
+                "fit from scratch.",
+                UserWarning,
+                stacklevel=6,
+            )
 
     def _seeds(self, goes_on):
         """Return seeds of the choice of pairs and of the training.

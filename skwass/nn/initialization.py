@@ -7,6 +7,8 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import nn
 
+_NORMS = nn.LayerNorm | nn.RMSNorm | nn.GroupNorm | nn.BatchNorm1d | nn.BatchNorm2d
+
 
 @runtime_checkable
 class SelfInitialized(Protocol):
@@ -47,8 +49,11 @@ def _initialize(layer: nn.Module, generator: torch.Generator) -> None:
             nn.init.uniform_(layer.bias, -bound, bound, generator=generator)
     elif isinstance(layer, SelfInitialized):
         layer.initialize(generator)
+    elif isinstance(layer, _NORMS):  # ones and zeros
+        layer.reset_parameters()
     elif any(True for _ in layer.parameters(recurse=False)):
         raise NotImplementedError(
-            f"Got a layer of type {type(layer).__name__}, expected Linear or Conv2d. "
-            "Give it a method initialize(generator)."
+            f"Got a layer of type {type(layer).__name__}, expected Linear, Conv2d or "
+            "a normalisation. Give it a method initialize(generator), which draws its "
+            "weights."
         )

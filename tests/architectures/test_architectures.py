@@ -170,6 +170,7 @@ def test_they_are_parameters_of_scikit_learn(value):
         ({"decoder": Slices()}, ValueError, "'decoder' parameter of"),
         ({"labels": "all"}, ValueError, "'labels' parameter of"),
         ({"architecture": Slices("wide")}, ValueError, "'widths' parameter of Slices"),
+        ({"architecture": Slices(64)}, ValueError, r"Write a tuple, such as widths="),
         ({"architecture": Slices((True,))}, ValueError, "Got widths="),
         ({"architecture": DeepKENN(ODEKENN())}, ValueError, "Got backbone=ODEKENN"),
         ({"architecture": DeepKENN(DeepSets(n_layers=0))}, ValueError, "'n_layers'"),
@@ -206,18 +207,19 @@ class Bad(Slices):
         lambda n_in, n_out: ([nn.Linear(n_in, n_out), nn.SiLU()], [n_out, n_out]),
         lambda n_in, n_out: ([nn.Linear(n_in, n_out, bias=False)], [n_out]),
         lambda n_in, n_out: ([nn.SiLU(), nn.Linear(n_in, n_out)], [n_out]),
+        lambda n_in, n_out: ([nn.Linear(n_in, 9), nn.Linear(9, n_out)], [8, n_out]),
     ],
 )
 def test_layers_that_are_not_as_they_should_be(layers):
     space = Space(2, 8, None, None, exact_mean=False, by_isometry=False)
     for architecture in (Bad(layers), DeepKENN(Bad(layers), layers="last")):
-        with pytest.raises(ValueError, match="nn.Linear with a bias and 8 features"):
+        with pytest.raises(ValueError, match="with a bias and 8 features"):
             architecture.make_encoder(16, space)
 
 
 def test_sizes_of_what_has_no_hidden_layers(digits):
     architecture = DeepKENN(Slices(()), n_parameters=9_000)
-    with pytest.raises(ValueError, match="which has no hidden layers"):
+    with pytest.raises(ValueError, match="expected hidden sizes to scale"):
         make_small(KuratowskiEmbedder, architecture=architecture).fit(digits[0])
 
 
@@ -328,13 +330,30 @@ def test_what_was_trained_cannot_be_changed_from_outside(digits):
     ],
 )
 def test_going_on_takes_new_weights_of_the_decoder(given, later, expected, digits):
-    """And no other network: widths stay."""
+    """And no other network: widths stay, with a warning."""
     embedder = make_small(DeepWassersteinEmbedder, decoder=given, warm_start=True)
-    embedder.fit(digits[0]).set_params(decoder=later).fit(digits[0])
+    embedder.fit(digits[0]).set_params(decoder=later)
+    if type(later) is type(given):
+        embedder.fit(digits[0])
+    else:
+        with pytest.warns(UserWarning, match=r"Got decoder=\w+.* it stays as it is"):
+            embedder.fit(digits[0])
     decoder = embedder.module_.decoder
     assert (decoder.weight, decoder.sparsity_weight) == expected
     made = embedder.decoder_
     assert (made.weight, made.sparsity_weight, made.widths) == (*expected, (512, 512))
+
+
+def test_going_on_with_another_network_is_named(digits, tmp_path):
+    embedder = make_small(WormholeEmbedder, warm_start=True, max_iter=1)
+    embedder.fit(digits[0]).fit(digits[0]).save(tmp_path / "file")
+    again = WormholeEmbedder.load(tmp_path / "file")
+    for fitted in (embedder, again):
+        fitted.set_params(architecture__widths=(3,), n_components=7, exact_mean=False)
+        expected = r"n_components=7, architecture=Slices\(w.*, exact_mean=False in"
+        with pytest.warns(UserWarning, match=expected):
+            fitted.partial_fit(digits[0])
+        assert fitted.transform(digits[1]).shape == (100, 16)
 
 
 def test_a_decoder_of_masses_does_not_learn_other_bins(digits):
@@ -359,7 +378,8 @@ class Pooled(Slices):
         self.aggregation = aggregation
 
     def make_stages(self, n_in, n_out, space):
-        return [nn.Linear(n_in, n_out)], [n_out]
+        norm = nn.Sequential(nn.LayerNorm(n_in), nn.BatchNorm1d(n_in))
+        return [norm, nn.Linear(n_in, n_out)], [n_in, n_out]
 
 
 def test_networks_of_users(digits, tmp_path):

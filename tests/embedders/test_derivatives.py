@@ -167,11 +167,15 @@ def test_a_fit_that_goes_on_keeps_its_kind_of_network(small, digits, batches):
     """Parameters may say otherwise by then."""
     embedder = small(warm_start=True, max_iter=1, exact_mean=False).fit(digits[0])
     assert not have_slopes(batches)
-    embedder.set_params(architecture="dense").fit(digits[0])
+    embedder.set_params(architecture="dense")
+    with pytest.warns(UserWarning, match="it stays as it is"):
+        embedder.fit(digits[0])
     assert not have_slopes(batches)
     other = small(warm_start=True, max_iter=1).fit(digits[0])
     assert have_slopes(batches)
-    other.set_params(architecture="dense", exact_mean=False).fit(digits[0])
+    other.set_params(architecture="dense", exact_mean=False)
+    with pytest.warns(UserWarning, match="it stays as it is"):
+        other.fit(digits[0])
     assert have_slopes(batches)
 
 

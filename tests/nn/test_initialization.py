@@ -67,15 +67,27 @@ class _Scaled(nn.Module):
         self.factor = nn.Parameter(torch.ones(3))
 
 
+def test_normalisations_start_as_such():
+    def factory():
+        return nn.Sequential(nn.LayerNorm(4), nn.BatchNorm1d(4))
+
+    made = build(factory, torch.Generator().manual_seed(0)).eval()
+    x = torch.tensor([[1.0, 2, 3, 4], [0, 0, 0, 8]])
+    expected = (x - x.mean(dim=1, keepdim=True)) / x.std(
+        dim=1, keepdim=True, correction=0
+    )
+    torch.testing.assert_close(made(x), expected, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("factory", "name"),
     [
-        (lambda: nn.LayerNorm(4), "LayerNorm"),
+        (lambda: nn.PReLU(), "PReLU"),
         (lambda: nn.Conv1d(1, 2, 3), "Conv1d"),
-        (lambda: nn.Sequential(nn.Linear(2, 2), nn.BatchNorm1d(2)), "BatchNorm1d"),
+        (lambda: nn.Sequential(nn.Linear(2, 2), nn.Embedding(2, 2)), "Embedding"),
         (_Scaled, "_Scaled"),
     ],
-    ids=["norm", "conv1d", "nested", "bare parameter"],
+    ids=["activation", "conv1d", "nested", "bare parameter"],
 )
 def test_unknown_layers_are_refused_by_name(factory, name):
     with pytest.raises(NotImplementedError, match=f"layer of type {name}, expected"):
