@@ -41,7 +41,11 @@ def main():
 
     with tempfile.TemporaryDirectory() as cache:
         embedder = DeepWassersteinEmbedder(
-            grid_shape=(28, 28), n_pairs=args.labels, memory=cache, random_state=0
+            grid_shape=(28, 28),
+            n_pairs=args.labels,
+            max_iter=20,
+            memory=cache,
+            random_state=0,
         )
         pipeline = Pipeline([("embed", embedder), ("knn", KNeighborsClassifier(5))])
         grid = {

@@ -22,7 +22,7 @@ from dwe_mnist import GRID, N_TEST_PAIRS, labelled_pairs, timed
 from sklearn.base import clone
 
 from skwass import KuratowskiEmbedder
-from skwass.architectures import ODEKENN, Convolutional, DeepKENN, Slices
+from skwass.architectures import ODEKENN, Convolutional, DeepKENN, Dense
 from skwass.datasets import fetch_mnist
 from skwass.nn.ode import SPEED
 from skwass.nn.readouts import paired_distances
@@ -46,7 +46,7 @@ class UnscaledODE(KuratowskiEmbedder):
         return module
 
 
-LAST, DEEP, ODE = DeepKENN(layers="last"), DeepKENN(), ODEKENN()
+DENSE, DENSE_LIFT = Dense(widths=(512, 512)), Dense(widths=())
 OF_CONVOLUTIONS = Convolutional(channels=(16, 32), widths=(128,))
 LIFTED = Convolutional(channels=(16, 32), widths=())
 # Name in the table, class, architecture.
@@ -54,15 +54,19 @@ ROWS = [
     ("last layer, conv", KuratowskiEmbedder, DeepKENN(OF_CONVOLUTIONS, layers="last")),
     ("deep, conv", KuratowskiEmbedder, DeepKENN(OF_CONVOLUTIONS)),
     ("ode, conv", KuratowskiEmbedder, ODEKENN(LIFTED, widths=(128,))),
-    ("last layer, dense", KuratowskiEmbedder, LAST),
-    ("deep, dense", KuratowskiEmbedder, DEEP),
-    ("ode, dense", KuratowskiEmbedder, ODE),
+    ("last layer, dense", KuratowskiEmbedder, DeepKENN(DENSE, layers="last")),
+    ("deep, dense", KuratowskiEmbedder, DeepKENN(DENSE)),
+    ("ode, dense", KuratowskiEmbedder, ODEKENN(DENSE_LIFT)),
     ("ode C1, conv", KuratowskiEmbedder, ODEKENN(LIFTED, widths=(128,), velocity=True)),
-    ("ode C1, dense", KuratowskiEmbedder, ODEKENN(velocity=True)),
-    ("ode, dense, unscaled", UnscaledODE, ODE),
-    ("linear map", KuratowskiEmbedder, DeepKENN(Slices(()), layers="last")),
+    ("ode C1, dense", KuratowskiEmbedder, ODEKENN(DENSE_LIFT, velocity=True)),
+    ("ode, dense, unscaled", UnscaledODE, ODEKENN(DENSE_LIFT)),
+    ("linear map", KuratowskiEmbedder, DeepKENN(DENSE_LIFT, layers="last")),
 ]
-ARCHITECTURES = {"last": LAST, "deep": DEEP, "ode": ODE}
+ARCHITECTURES = {
+    "last": DeepKENN(layers="last"),
+    "deep": DeepKENN(),
+    "ode": ODEKENN(),
+}
 
 
 def predict(embedder, X, pairs):

@@ -75,17 +75,15 @@ class Plain(TrainingFreeEmbedder):
         return np.array([a @ x for x, a in clouds], dtype=np.float32)
 
 
-def make_embedders(options, n_jobs, n_labels):
+def make_embedders(options, n_jobs):
     """Return names, embedders, and whether they learn from labels."""
     common = {**options, "random_state": 0, "n_jobs": n_jobs}
-    # Few labels want more epochs.
-    epochs = {"max_iter": 20 if n_labels >= 10_000 else 60}
     images = [
         ("deep", DeepWassersteinEmbedder(**common), True),
         ("kuratowski", KuratowskiEmbedder(**common), True),
     ]
     return [
-        ("wormhole", WormholeEmbedder(**common, **epochs), True),
+        ("wormhole", WormholeEmbedder(**common), True),
         *(images if options else []),
         ("linear", LinearOTEmbedder(**common), False),
         ("linear, PCA 64", LinearOTEmbedder(64, **common), False),
@@ -156,7 +154,7 @@ def run(args, dataset):
     heads += ("fit s", 8), ("per s", 10), ("columns", 9)
     line = "".join(f"{head:>{width}}" for head, width in heads)
     print(f"{'':20}{line}   published corr, accuracy", flush=True)
-    embedders = make_embedders(options, args.n_jobs, len(labels[1]))
+    embedders = make_embedders(options, args.n_jobs)
     for name, embedder, learns in embedders:
         if args.only and args.only not in name:
             continue
