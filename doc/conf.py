@@ -53,6 +53,5 @@ def _is_not_about_the_network(record):
     return "failed to reach any of the inventories" not in str(record.msg)
 
 
-logging.getLogger("sphinx.sphinx.ext.intersphinx._load").addFilter(
-    _is_not_about_the_network
-)
+_logger = logging.getLogger("sphinx.sphinx.ext.intersphinx")
+_logger.addFilter(_is_not_about_the_network)

@@ -19,10 +19,10 @@ class WeightProfileDisplay:
     """Weights of a Kuratowski network by layer or time, and how it was trained.
 
     Left: the learned weights lambda, of each layer, or over time in [0, 1] for curves,
-    with those of velocities beside them if there are any. Middle: what each layer adds
+    with those of velocities too, if there are any. Middle: what each layer adds
     to the mean distance (with `aggregation="l2"`, to the mean squared one), or what
-    each moment does, as a density over time; weights alone say little where layers
-    differ in scale. Right: the mean squared error of W, in training over
+    each moment does, as a density over time, an exact mean left out; weights say little
+    where layers differ in scale. Right: the mean squared error of W, in training over
     the mean of W^2 (and with the decoder's loss, if there is one), on measures held out
     over the variance of W, which is 1 - R2.
 
@@ -124,7 +124,9 @@ class WeightProfileDisplay:
             )
         module = estimator.module_
         power = module.encoder.weights.power
-        parts = np.split(Z, np.cumsum(estimator.block_sizes_)[:-1], axis=1)
+        # An exact mean, in columns after the feature maps, is no share of theirs.
+        sizes = estimator.block_sizes_
+        parts = np.split(Z, np.cumsum(sizes), axis=1)[: len(sizes)]
         means = np.array([np.mean(pdist(part) ** power) for part in parts])
         if means.sum() <= (ROUNDING * np.abs(Z).max()) ** power:
             raise ValueError(
