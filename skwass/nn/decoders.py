@@ -5,7 +5,7 @@ References: [DWE] Courty, Flamary, Ducoffe (2018). Learning Wasserstein Embeddin
 Wormhole: Scalable Optimal Transport Distance with Transformers. ICML.
 """
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -14,11 +14,9 @@ from ..measures import Histograms, PointClouds
 from ..measures.subsets import some_clouds
 from ..ot import sinkhorn_divergence
 from .cloud_inputs import N_FIT_CLOUDS, CloudInput
+from .data import MeasureData
 from .devices import to_tensor
 from .losses import kl_reconstruction, sqrt_sparsity
-
-if TYPE_CHECKING:
-    from .network import MeasureData, Network
 
 # Regularisation of the Sinkhorn divergence that a decoder of clouds is trained with, in
 # units of the squared spread of points. Its gradient need not be exact: the next step
@@ -32,6 +30,8 @@ class MeasureDecoder(nn.Module):
     """Embeddings in units of the scale, as what is learned and exact means, decoded."""
 
     gives_points = False
+    # Measures of a batch that are decoded, which is in random order; None for all.
+    max_decoded: int | None = None
 
     def forward(self, free: Tensor, means: Tensor, scale: Tensor) -> Tensor:
         """Decode: [B, k], [B, d or 0] -> what `loss` is of."""
@@ -42,9 +42,9 @@ class MeasureDecoder(nn.Module):
         raise NotImplementedError
 
     def loss(
-        self, model: "Network", z: Tensor, data: "MeasureData", numbers: Tensor
+        self, decoded: Tensor, data: MeasureData, numbers: Tensor, inputs: Any
     ) -> Tensor:
-        """Loss for embeddings of measures by their numbers."""
+        """Loss of what was decoded for measures by their numbers."""
         raise NotImplementedError
 
     def fit_to(self, inputs: Any, measures: Histograms | PointClouds) -> None:
@@ -81,13 +81,12 @@ class MassDecoder(MeasureDecoder):
         return decoded.exp()
 
     def loss(
-        self, model: "Network", z: Tensor, data: "MeasureData", numbers: Tensor
+        self, decoded: Tensor, data: MeasureData, numbers: Tensor, inputs: Any
     ) -> Tensor:
         """Divergence and sparsity of decoded masses: [DWE], eq. 2 and section 4.1."""
-        log_q = model.decode(z)  # [V, n_bins]
         masses = data.masses[numbers]  # type: ignore[index]  # there in training
-        loss = self.weight * kl_reconstruction(log_q, masses)
-        return loss + self.sparsity_weight * sqrt_sparsity(log_q)
+        loss = self.weight * kl_reconstruction(decoded, masses)  # [V, n_bins] each
+        return loss + self.sparsity_weight * sqrt_sparsity(decoded)
 
     def targets(
         self, measures: Histograms | PointClouds, device: torch.device
@@ -119,6 +118,7 @@ class PointDecoder(MeasureDecoder):
     """
 
     gives_points = True
+    max_decoded = MAX_DECODED
 
     def __init__(self, body: nn.Module, weight: float, max_points: int | None) -> None:
         super().__init__()
@@ -145,23 +145,19 @@ class PointDecoder(MeasureDecoder):
         return (points + center).float()
 
     def loss(
-        self, model: "Network", z: Tensor, data: "MeasureData", numbers: Tensor
+        self, decoded: Tensor, data: MeasureData, numbers: Tensor, inputs: Any
     ) -> Tensor:
         """Mean Sinkhorn divergence of clouds and their decoded points: [WW], alg. 1.
 
         In units of the squared spread of what coefficients are of. Up to isometry, if
-        embeddings are. Of the measures, which are in random order, only the first
-        `MAX_DECODED` count.
+        embeddings are.
         """
-        inputs: Any = model.inputs
-        z, numbers = z[:MAX_DECODED], numbers[:MAX_DECODED]
-        points = model.decode(z)
         unit = float(inputs.unit)
-        total = torch.zeros((), device=z.device)
+        total = torch.zeros((), device=decoded.device)
         for batch in data.batches(inputs, numbers, self.max_points):
-            decoded = points.index_select(0, batch.rows)
-            uniform = torch.full_like(decoded[:, :, 0], 1 / decoded.shape[1])
-            made = batch._replace(points=decoded, masses=uniform)
+            points = decoded.index_select(0, batch.rows)
+            uniform = torch.full_like(points[:, :, 0], 1 / points.shape[1])
+            made = batch._replace(points=points, masses=uniform)
             x, y = inputs.tokens(batch), inputs.tokens(made)
             value, _ = sinkhorn_divergence(
                 x.detach(),
@@ -174,4 +170,4 @@ class PointDecoder(MeasureDecoder):
                 tol=SINKHORN_TOL,
             )
             total = total + value.sum() / unit**2
-        return self.weight * total / len(z)
+        return self.weight * total / len(decoded)

@@ -6,7 +6,6 @@ Nawy, Gilbert, Pe'er (2024). Wasserstein Wormhole: Scalable Optimal Transport Di
 with Transformers. ICML.
 """
 
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -14,13 +13,14 @@ from torch import Tensor, nn
 
 from ..measures import Histograms, PointClouds
 from ..measures.subsets import evenly
-from .cloud_inputs import CloudInput, chunks
+from .cloud_inputs import chunks
+from .data import MeasureData
 from .decoders import MeasureDecoder
 from .devices import CHUNK_ROWS
 from .encoders import Encoder
 from .inputs import FixedInput
 from .kuratowski import KuratowskiEncoder
-from .ragged import CloudBatch, in_order, subsample
+from .ragged import CloudBatch, in_order
 from .slopes import RowSlopes
 from .transformer import SetEncoder
 
@@ -94,7 +94,7 @@ class Network(nn.Module):
             parts.append((self._join(self.encoder(free), means) * self.scale).cpu())
         return torch.cat(parts)
 
-    def encode(self, data: "MeasureData", numbers: Tensor) -> Tensor:
+    def encode(self, data: MeasureData, numbers: Tensor) -> Tensor:
         """Embed measures by their numbers, in units of `scale`: [U] -> [U, k]."""
         rows = data.rows(numbers)
         if self.points is None:
@@ -120,9 +120,11 @@ class Network(nn.Module):
         """Decode embeddings in units of `scale` to what the decoder's loss is of."""
         return self.decoder(*self.split(z), self.scale)  # type: ignore[misc]
 
-    def decoding_loss(self, z: Tensor, data: "MeasureData", numbers: Tensor) -> Tensor:
+    def decoding_loss(self, z: Tensor, data: MeasureData, numbers: Tensor) -> Tensor:
         """Return what the decoder adds to the loss for embeddings of measures."""
-        return self.decoder.loss(self, z, data, numbers)  # type: ignore[union-attr]
+        decoder: Any = self.decoder
+        z, numbers = z[: decoder.max_decoded], numbers[: decoder.max_decoded]
+        return decoder.loss(self.decode(z), data, numbers, self.inputs)
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Decode embeddings in the units of the data: masses, or points."""
@@ -136,7 +138,7 @@ class Network(nn.Module):
         measures: Measures,
         device: torch.device,
         generator: torch.Generator | None = None,
-    ) -> "MeasureData":
+    ) -> MeasureData:
         """Return measures as training sees them; as validation without a generator."""
         masses = None
         if self.decoder is not None and generator is not None:
@@ -173,41 +175,3 @@ class Network(nn.Module):
 
     def _join(self, z: Tensor, means: Tensor) -> Tensor:
         return torch.cat([z, means / self.scale], dim=1) if self.n_exact else z
-
-
-@dataclass(frozen=True)
-class MeasureData:
-    """Measures as training and validation see them.
-
-    Parameters
-    ----------
-    measures : Histograms or PointClouds
-        They stay where they are; only the clouds of a batch are copied to the device.
-    features : Tensor [N, .]
-        What `Network.inputs` makes of them, once for all.
-    masses : Tensor [N, n_bins] or None
-        To reconstruct, for a decoder of histograms.
-    generator : torch.Generator or None
-        Draws points of clouds, where not all are seen at each step; None sees all.
-    row_slopes : RowSlopes or None
-        How gradients in rows become slopes.
-    """
-
-    measures: Any
-    features: Tensor
-    masses: Tensor | None = None
-    generator: torch.Generator | None = None
-    row_slopes: RowSlopes | None = None
-
-    def rows(self, numbers: Tensor) -> Tensor:
-        """Return fixed rows of measures by their numbers."""
-        return self.features.index_select(0, numbers)
-
-    def batches(
-        self, inputs: CloudInput, numbers: Tensor, max_points: int | None
-    ) -> list[CloudBatch]:
-        """Return clouds by their numbers; in training, at most `max_points` of each."""
-        clouds = [self.measures.measure(i) for i in numbers.tolist()]
-        if max_points is not None and self.generator is not None:
-            clouds = [subsample(c, max_points, self.generator) for c in clouds]
-        return inputs.batches(clouds, numbers.device)

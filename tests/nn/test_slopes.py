@@ -3,11 +3,12 @@
 import pytest
 import torch
 
+from skwass.nn.data import MeasureData
 from skwass.nn.encoders import Encoder
 from skwass.nn.initialization import build
 from skwass.nn.inputs import FixedInput
 from skwass.nn.mlp import dense_stages
-from skwass.nn.network import MeasureData, Network
+from skwass.nn.network import Network
 from skwass.nn.objectives import PairObjective
 from skwass.nn.pairs import PairBatch
 from skwass.nn.slopes import LEAST_W, LinearSlopes, slope_regression
