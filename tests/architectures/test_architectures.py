@@ -391,3 +391,14 @@ def test_networks_of_users(digits, tmp_path):
             fitted.save(tmp_path / "file")
     with pytest.raises(TypeError, match="abstract"):
         Architecture()
+
+
+def test_hidden_layers_grow_to_the_number_of_weights(digits):
+    architecture = DeepKENN(Slices((16, 8)), n_parameters=50_000)
+    small = make_small(WormholeEmbedder, architecture=architecture, max_iter=1)
+    fitted = small.fit(digits[0])
+    assert 0.98 * 50_000 < fitted.n_parameters_ <= 50_000
+    wide, narrow = fitted.architecture_.backbone.widths
+    assert wide == pytest.approx(2 * narrow, abs=1)
+    assert fitted.architecture_.n_parameters is None
+    assert repr(clone(small).fit(digits[0]).architecture_) == repr(fitted.architecture_)

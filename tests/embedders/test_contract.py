@@ -19,7 +19,7 @@ from toys import LEARNING, make_small
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
 from skwass.architectures import ODEKENN, CloudDecoder, Slices
-from skwass.embedders import _trained
+from skwass.embedders import _stages, _trained
 from skwass.embedders._reporting import FitReporter
 from skwass.nn.objectives import PairObjective, ValidationScore
 from skwass.ot import ExactWasserstein
@@ -400,3 +400,22 @@ def test_a_fit_on_the_cpu_makes_no_cuda_context(small, digits, monkeypatch):
     embedder = small().fit(digits[0])
     assert embedder.device == "cpu"
     embedder.transform(digits[1])
+
+
+def test_few_labels_are_trained_for_more_epochs(small, digits, monkeypatch):
+    """As many as make a number of steps; no fewer than an epoch count."""
+    monkeypatch.setattr(_stages, "LEAST_STEPS", 24)
+    monkeypatch.setattr(_stages, "LEAST_EPOCHS", 5)
+    for n_pairs, expected in ((64, 12), (320, 5)):  # of 2 and 10 batches
+        embedder = small(n_pairs=n_pairs, max_iter="auto", early_stopping=False)
+        assert embedder.fit(digits[0]).n_iter_ == expected
+
+
+def test_patience_grows_with_the_schedule(small, digits, monkeypatch):
+    """A score that never changes ends training after a quarter of the epochs."""
+    monkeypatch.setattr(ValidationScore, "__call__", lambda self, model: 0.5)
+    common = {"n_pairs": 200, "batch_size": 256}
+    for n_iter_no_change, expected in (("auto", 32), (40, 41), (3, 32)):
+        embedder = small(max_iter=60, n_iter_no_change=n_iter_no_change, **common)
+        assert embedder.fit(digits[0]).n_iter_ == expected
+        assert embedder.stopped_by_ == "early_stopping"

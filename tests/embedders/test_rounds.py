@@ -120,6 +120,14 @@ def test_the_same_seed_gives_the_same_rounds(plain, images):
     assert one.transform(images).tobytes() == other.transform(images).tobytes()
 
 
+def test_derivatives_come_with_all_rounds(plain, images, batches):
+    embedder = plain(images, gradient_weight=0.3, max_iter=1, labels=TWO)
+    assert n_training(embedder) == 400
+    assert all(batch.slopes is not None for batch in batches)
+    rows = sum(len(batch.slopes) for batch in batches)
+    assert rows == 200 + 400
+
+
 def test_maps_come_once(plain, images):
     embedder = plain(images, n_maps=50)
     assert embedder.n_solves_ == embedder.n_pairs_ + 50 + 3 * 50
