@@ -41,7 +41,7 @@ architectures = [
     Convolutional(),
     DeepKENN(),
     ODEKENN(),
-    SetTransformer(n_layers=1, width=16),
+    SetTransformer(n_layers=1, point_width=16),
 ]
 with TemporaryDirectory() as cache:
     embedder = WormholeEmbedder(

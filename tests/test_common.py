@@ -61,12 +61,12 @@ VARIANTS = [
     WassersteinMDS(),
     WassersteinMDS(ground_truth="exact"),
     WormholeEmbedder(
-        **SMALL, architecture=SetTransformer(width=16), early_stopping=False
+        **SMALL, architecture=SetTransformer(point_width=16), early_stopping=False
     ),
 ]
 # Estimators of point clouds.
 _WORMHOLE = WormholeEmbedder(**SMALL, **SLICES, random_state=0)
-_ATTENTION = {"widths": (16,), "n_frequencies": 32, "width": 16}
+_ATTENTION = {"widths": (16,), "n_frequencies": 32, "point_width": 16}
 COLLECTORS = [
     DiffusionEMDEmbedder(n_nodes=20, random_state=0),
     GaussianEmbedder(),
@@ -83,7 +83,7 @@ COLLECTORS = [
     ),
     clone(_WORMHOLE).set_params(architecture=ODEKENN(Fourier(()), widths=(16,))),
     clone(_WORMHOLE).set_params(
-        ground_truth="gromov", decoder=CloudDecoder(n_points=9, width=16)
+        ground_truth="gromov", decoder=CloudDecoder(n_points=9, point_width=16)
     ),
 ]
 

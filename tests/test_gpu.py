@@ -48,7 +48,7 @@ CLOUDS = {
     "fourier": {"architecture": Fourier((32,), n_frequencies=32)},
     "deep sets": {"architecture": DeepSets(n_layers=1)},
     "deep kenn": {"architecture": "deep_kenn"},
-    "transformer": {"architecture": SetTransformer(width=16, dropout=0.1)},
+    "transformer": {"architecture": SetTransformer(point_width=16, dropout=0.1)},
     "inducing": {
         "architecture": SetTransformer(n_inducing=16, max_points=12),
         "exact_mean": False,

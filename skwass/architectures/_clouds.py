@@ -137,7 +137,7 @@ class DeepSets(_OfPoints):
         Fixed Fourier coefficients, a cosine and a sine each.
     n_layers : int, default=2
         Learned layers on points, at least 1.
-    width : int, default=64
+    point_width : int, default=64
         Features of a point in them.
     dropout : float, default=0.0
         Dropout in them, in [0, 1).
@@ -164,7 +164,7 @@ class DeepSets(_OfPoints):
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **Fourier._parameter_constraints,
         "n_layers": [Interval(Integral, 1, None, closed="left")],
-        "width": [Interval(Integral, 1, None, closed="left")],
+        "point_width": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "max_points": [Interval(Integral, 1, None, closed="left"), None],
     }
@@ -175,24 +175,24 @@ class DeepSets(_OfPoints):
         *,
         n_frequencies: int = 256,
         n_layers: int = 2,
-        width: int = 64,
+        point_width: int = 64,
         dropout: float = 0.0,
         max_points: int | None = None,
     ) -> None:
         self.widths = widths
         self.n_frequencies = n_frequencies
         self.n_layers = n_layers
-        self.width = width
+        self.point_width = point_width
         self.dropout = dropout
         self.max_points = max_points
 
     def make_points(self, inputs: CloudInput) -> SetEncoder:
         """Return the learned layers on points."""
         layers = [self._make_layer() for _ in range(self.n_layers)]
-        return SetEncoder(inputs.point_size, layers, self.width, self.max_points)
+        return SetEncoder(inputs.point_size, layers, self.point_width, self.max_points)
 
     def _make_layer(self) -> nn.Module:
-        return PointLayer(self.width, self.dropout)
+        return PointLayer(self.point_width, self.dropout)
 
     def knows_slopes(self, exact_mean: bool) -> bool:
         """Return that slopes are not known: of learned layers on points."""
@@ -220,10 +220,10 @@ class SetTransformer(DeepSets):
         Fixed Fourier coefficients, a cosine and a sine each.
     n_layers : int, default=2
         Layers of attention, at least 1.
-    width : int, default=64
+    point_width : int, default=64
         Features of a point in them.
     n_heads : int, default=4
-        Heads of attention, a divisor of `width`.
+        Heads of attention, a divisor of `point_width`.
     n_inducing : int, default=None
         Learned points through which the others see each other; if None, each sees each.
     dropout : float, default=0.0
@@ -262,7 +262,7 @@ class SetTransformer(DeepSets):
         *,
         n_frequencies: int = 256,
         n_layers: int = 2,
-        width: int = 64,
+        point_width: int = 64,
         n_heads: int = 4,
         n_inducing: int | None = None,
         dropout: float = 0.0,
@@ -272,7 +272,7 @@ class SetTransformer(DeepSets):
             widths,
             n_frequencies=n_frequencies,
             n_layers=n_layers,
-            width=width,
+            point_width=point_width,
             dropout=dropout,
             max_points=max_points,
         )
@@ -281,20 +281,20 @@ class SetTransformer(DeepSets):
 
     def make_points(self, inputs: CloudInput) -> SetEncoder:
         """Return the layers of attention."""
-        refuse_odd_heads(self.width, self.n_heads)
+        refuse_odd_heads(self.point_width, self.n_heads)
         return super().make_points(inputs)
 
     def _make_layer(self) -> nn.Module:
-        attention = self.width, self.n_heads, self.dropout
+        attention = self.point_width, self.n_heads, self.dropout
         if self.n_inducing is None:
             return SelfAttentionLayer(*attention)
         return InducedAttentionLayer(*attention, self.n_inducing)
 
 
-def refuse_odd_heads(width: int, n_heads: int) -> None:
+def refuse_odd_heads(point_width: int, n_heads: int) -> None:
     """Raise if heads cannot share the features of a point."""
-    if width % n_heads:
+    if point_width % n_heads:
         raise ValueError(
-            f"Got width={width} with n_heads={n_heads}, expected a multiple: heads "
-            "share the features of a point. Change one of them."
+            f"Got point_width={point_width} with n_heads={n_heads}, expected a "
+            "multiple: heads share the features of a point. Change one of them."
         )

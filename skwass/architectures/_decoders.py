@@ -199,10 +199,10 @@ class CloudDecoder(Decoder):
         exp(entropy of the weights), the number of points where weights are even.
     n_layers : int, default=2
         Layers of attention.
-    width : int, default=64
+    point_width : int, default=64
         Features of a point in them.
     n_heads : int, default=4
-        Heads of attention, a divisor of `width`.
+        Heads of attention, a divisor of `point_width`.
     dropout : float, default=0.0
         Dropout in these layers, in [0, 1).
     max_points : int, default=None
@@ -231,7 +231,7 @@ class CloudDecoder(Decoder):
         "weight": [Interval(Real, 0, None, closed="neither")],
         "n_points": [Interval(Integral, 1, None, closed="left"), StrOptions({"auto"})],
         "n_layers": [Interval(Integral, 0, None, closed="left")],
-        "width": [Interval(Integral, 1, None, closed="left")],
+        "point_width": [Interval(Integral, 1, None, closed="left")],
         "n_heads": [Interval(Integral, 1, None, closed="left")],
         "dropout": [Interval(Real, 0, 1, closed="left")],
         "max_points": [Interval(Integral, 1, None, closed="left"), None],
@@ -243,7 +243,7 @@ class CloudDecoder(Decoder):
         *,
         n_points: Any = "auto",
         n_layers: int = 2,
-        width: int = 64,
+        point_width: int = 64,
         n_heads: int = 4,
         dropout: float = 0.0,
         max_points: int | None = None,
@@ -251,7 +251,7 @@ class CloudDecoder(Decoder):
         self.weight = weight
         self.n_points = n_points
         self.n_layers = n_layers
-        self.width = width
+        self.point_width = point_width
         self.n_heads = n_heads
         self.dropout = dropout
         self.max_points = max_points
@@ -260,7 +260,7 @@ class CloudDecoder(Decoder):
         self, measures: Histograms | PointClouds, architecture: Architecture
     ) -> None:
         """Raise for architectures that do not see points."""
-        refuse_odd_heads(self.width, self.n_heads)
+        refuse_odd_heads(self.point_width, self.n_heads)
         if not architecture.sees_points:
             raise ValueError(
                 f"Got decoder={self} with architecture={architecture}, expected one "
@@ -283,7 +283,7 @@ class CloudDecoder(Decoder):
             self.n_points,
             space.dim,
             self.n_layers,
-            self.width,
+            self.point_width,
             self.n_heads,
             self.dropout,
         )

@@ -41,8 +41,8 @@ EMBEDDERS = [DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder]
 OF_POINTS = [
     Slices((16,)),
     Fourier((16,), n_frequencies=16),
-    DeepSets((16,), n_frequencies=16, n_layers=1, width=8),
-    SetTransformer((16,), n_frequencies=16, width=8, n_heads=2, n_inducing=4),
+    DeepSets((16,), n_frequencies=16, n_layers=1, point_width=8),
+    SetTransformer((16,), n_frequencies=16, point_width=8, n_heads=2, n_inducing=4),
     DeepKENN(Slices((16,))),
     ODEKENN(Fourier((), n_frequencies=16), widths=(16,), aggregation="l1"),
 ]
@@ -296,7 +296,7 @@ def test_sizes_may_be_numbers_of_numpy(digits):
     "parameters",
     [
         {"architecture": Slices((0,))},
-        {"architecture": SetTransformer(width=10)},
+        {"architecture": SetTransformer(point_width=10)},
         {"architecture": ODEKENN(widths=())},
         {"architecture": DeepKENN(n_parameters=3)},
         {"decoder": HistogramDecoder(widths=(0,))},

@@ -36,7 +36,7 @@ EMBEDDERS = {
     "wormhole": partial(
         make_small,
         WormholeEmbedder,
-        decoder=CloudDecoder(n_points=20, n_layers=1, width=16),
+        decoder=CloudDecoder(n_points=20, n_layers=1, point_width=16),
     ),
 }
 

@@ -181,7 +181,7 @@ def test_learned_layers_get_single_pairs(images):
         WormholeEmbedder,
         labels="doubling",
         n_pairs=200,
-        architecture=SetTransformer(width=16, n_inducing=4),
+        architecture=SetTransformer(point_width=16, n_inducing=4),
         max_iter=1,
     ).fit(images)
     assert n_training(embedder) >= 400

@@ -29,9 +29,9 @@ from skwass.ot import (
 
 _SIZES = {"widths": (32,), "n_frequencies": 32}
 SLICES, FOURIER = Slices(widths=(32,)), Fourier(**_SIZES)
-DEEP_SETS = DeepSets(width=16, **_SIZES)
-TRANSFORMER = SetTransformer(width=16, **_SIZES)
-INDUCING = SetTransformer(width=16, n_inducing=8, **_SIZES)
+DEEP_SETS = DeepSets(point_width=16, **_SIZES)
+TRANSFORMER = SetTransformer(point_width=16, **_SIZES)
+INDUCING = SetTransformer(point_width=16, n_inducing=8, **_SIZES)
 ARCHITECTURES = {
     "slices": {"architecture": SLICES},
     "fourier": {"architecture": FOURIER},
@@ -364,8 +364,11 @@ def test_a_grid_of_architectures(clouds):
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"architecture": SetTransformer(n_heads=3)}, "Got width=64 with n_heads=3"),
-        ({"decoder": CloudDecoder(n_heads=3)}, "Got width=64 with n_heads=3"),
+        (
+            {"architecture": SetTransformer(n_heads=3)},
+            "Got point_width=64 with n_heads=3",
+        ),
+        ({"decoder": CloudDecoder(n_heads=3)}, "Got point_width=64 with n_heads=3"),
         ({"exact_mean": True, "ground_truth": "gromov"}, "Got exact_mean=True with"),
         (
             {"exact_mean": True, "n_components": 3},
@@ -387,7 +390,7 @@ def test_padding_is_reported(clouds):
 
 def test_dropout_follows_the_random_state(clouds):
     parameters = {
-        "architecture": SetTransformer(width=16, dropout=0.3, **_SIZES),
+        "architecture": SetTransformer(point_width=16, dropout=0.3, **_SIZES),
         "max_iter": 2,
     }
     state = torch.get_rng_state()

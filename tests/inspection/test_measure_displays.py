@@ -21,7 +21,7 @@ def no_figures_left():
 def small(dim=2, **parameters):
     return WormholeEmbedder(
         n_components=8, n_pairs=60, max_iter=1,
-        decoder=CloudDecoder(n_points=12, width=16), random_state=0, **parameters,
+        decoder=CloudDecoder(n_points=12, point_width=16), random_state=0, **parameters,
     )  # fmt: skip
 
 
