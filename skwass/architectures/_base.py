@@ -17,7 +17,7 @@ from ..nn.inputs import FixedInput
 from ..nn.transformer import SetEncoder
 
 WIDTHS = (512, 512)
-# Of parameters that hold them; a single number gets a better message than this.
+# Constraint of parameters that hold sizes: `check_sizes` says more of one number.
 SIZES = ["array-like", Integral]
 
 
@@ -206,7 +206,7 @@ class Architecture(BaseEstimator, ABC):
         return copy
 
     def obstacle_to_mean(self, dim: int, n_components: int) -> tuple[str, str] | None:
-        """Return what keeps embeddings from carrying the mean, and what does not."""
+        """Return what keeps embeddings from carrying the mean, and what to use."""
         if not self.sees_points:
             return f"architecture={self}", "one that sees points, such as Slices()"
         if dim >= n_components:
@@ -214,7 +214,7 @@ class Architecture(BaseEstimator, ABC):
         return None
 
     def knows_slopes(self, exact_mean: bool) -> bool:
-        """Return whether it is known how what it sees moves toward other measures.
+        """Return whether derivatives of its first layer are known.
 
         Without it there is no `gradient_weight`; with it, the first layer has
         `row_slopes`.

@@ -84,10 +84,10 @@ class Slices(_OfPoints):
 class Fourier(_OfPoints):
     """Dense layers on fixed Fourier coefficients of a measure.
 
-    The mean over points of cosines and sines at fixed random frequencies, as many as
-    there are directions in which data differ: deep sets [1]_ whose first layer is
-    fixed. For histograms and point clouds in any dimension, and for any distance; with
-    a Gromov distance, of distances within clouds.
+    The mean over points of cosines and sines at fixed random frequencies, along the
+    directions in which data vary: deep sets [1]_ whose first layer is fixed. For
+    histograms and point clouds in any dimension, and for any distance; with a Gromov
+    distance, coefficients of distances within clouds.
 
     Parameters
     ----------

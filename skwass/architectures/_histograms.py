@@ -63,7 +63,7 @@ class Dense(_OfMasses):
         self.widths = widths
 
     def make_inputs(self, space: Space) -> FixedInput:
-        """Return the fixed first layer: a spectrum, unless bins form no short grid."""
+        """Return the fixed first layer: a spectrum, if bins form a short grid."""
         grid = space.grid_shape
         if grid is None or max(grid) > _LONGEST_SPECTRUM:
             return super().make_inputs(space)

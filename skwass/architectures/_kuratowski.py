@@ -84,7 +84,7 @@ class _Kuratowski(Architecture):
         return copy.set_params(**{self._of: self.base.scaled(factor)})
 
     def obstacle_to_mean(self, dim: int, n_components: int) -> tuple[str, str] | None:
-        """Return what keeps embeddings from carrying the mean, and what does not."""
+        """Return what keeps embeddings from carrying the mean, and what to use."""
         if self.aggregation == "l1":
             return "aggregation='l1'", "'l2'"
         if not self.sees_points:
@@ -92,7 +92,7 @@ class _Kuratowski(Architecture):
         return None  # it comes in columns of its own, after the feature maps
 
     def knows_slopes(self, exact_mean: bool) -> bool:
-        """Return whether it is known how what it sees moves toward other measures."""
+        """Return whether derivatives of its first layer are known."""
         return self.base.knows_slopes(exact_mean)
 
     @property

@@ -67,7 +67,7 @@ def choose_decoder(
     Raises
     ------
     TypeError, ValueError
-        If it does not fit either.
+        If it does not fit the measures or the architecture.
     """
     if given is None:
         return None
@@ -80,7 +80,7 @@ def choose_decoder(
 
 
 def retune(module: Any, given: Any) -> None:
-    """Let the loss of a decoder that there is have the settings that are given now.
+    """Give the loss of an existing decoder the settings that are passed now.
 
     Parameters
     ----------

@@ -10,17 +10,17 @@ class DeepWassersteinEmbedder(HistogramReaderMixin, TrainedEmbedder):
     """Embed histograms in R^k so that Euclidean distance is Wasserstein distance.
 
     Deep Wasserstein Embedding [1]_ trains an encoder phi on pairs of measures whose
-    distance is known, together with a decoder psi. Minimised is the mean, over pairs
+    distance is known, together with a decoder psi. It minimises the mean, over pairs
     (x, x') and over measures x, of::
 
         (|phi(x) - phi(x')|^2 - W^2)^2 / s^4 + decoder.weight * KL(x || psi(phi(x)))
 
     where s^2 is the mean of W^2 over the training pairs, so that one setting serves
-    data in any unit; another decoder has another loss, which its class gives. Added is
-    the mean squared error of the derivatives of the squared distance (see
-    `gradient_weight`). Embeddings come out in the unit of the
-    data: the Euclidean distance of two is about W, not squared. Fewer than a thousand
-    measures, or distances wanted to more than two digits, are served better by
+    data in any unit; the losses of other decoders are given in their classes. The mean
+    squared error of the derivatives of the squared distance is added (see
+    `gradient_weight`). Embeddings come out in the unit of the data: the Euclidean
+    distance of two is about W, not squared. Fewer than a thousand measures, or
+    distances wanted to more than two digits, are served better by
     :func:`skwass.ot.pairwise_wasserstein`.
 
     Parameters
@@ -39,9 +39,10 @@ class DeepWassersteinEmbedder(HistogramReaderMixin, TrainedEmbedder):
 
     Notes
     -----
-    The distance is a metric on embeddings, hence symmetric and triangular, but
-    different measures may share an embedding. It is trained for W between measures like
-    those of `fit`; others, e.g. far translates, may come out wrong: check with `score`.
+    The distance is a metric on embeddings, hence symmetric and within the triangle
+    inequality, but different measures may share an embedding. The network is trained
+    for W between measures like those of `fit`; others, e.g. far translates, may come
+    out wrong: check with `score`.
 
     The network of [1]_ is `architecture="courty2018"`, whose convolutions at full
     resolution are slow on CPUs; the default is several times as accurate.

@@ -15,9 +15,9 @@ class KuratowskiEmbedder(HistogramReaderMixin, TrainedEmbedder):
         d(x, x') = sum_k q_k lambda_k |phi_k(x) - phi_k(x')|           "l1"
         d(x, x')^2 = sum_k q_k lambda_k |phi_k(x) - phi_k(x')|^2       "l2"
 
-    where q_k are fixed and of sum 1 (with `velocity`, the velocities are maps too, and
-    of sum 1 again). Minimised is the mean over pairs of (d - W)^2 / s^2, s^2 the mean
-    of W^2, and what a decoder adds. The maps are a curve,
+    where the q_k are fixed and sum to 1 (with `velocity`, the velocities are maps too,
+    and their q_k sum to 1 as well). Minimised is the mean over pairs of (d - W)^2 /
+    s^2, s^2 the mean of W^2, and what a decoder adds. The maps are a curve,
     :class:`~skwass.architectures.ODEKENN`, the default, or all layers of a network,
     :class:`~skwass.architectures.DeepKENN`, or its last one.
 
@@ -52,8 +52,9 @@ class KuratowskiEmbedder(HistogramReaderMixin, TrainedEmbedder):
     weights.
 
     The distance is trained for W between measures like those of `fit`; check others
-    with `score`. Pairs of measures seen in other pairs, the test of [1]_, are no check:
-    a linear map places 235 images as well as any network, and fails on the next.
+    with `score`. Testing on new pairs of measures already seen, as [1]_ does, is no
+    check: a linear map places 235 images as well as any network, and fails on the next
+    image.
 
     `transform` of a row costs one multiplication per weight of dense layers, and one
     per weight and pixel of convolutions; a vector field is evaluated four times from

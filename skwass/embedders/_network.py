@@ -1,4 +1,4 @@
-"""What embedders have in common that have a network: how rows go through it."""
+"""What embedders with a network have in common: how rows go through it."""
 
 import copy
 from functools import partial
@@ -111,8 +111,8 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
             return
         if isinstance(X, Histograms) and not X.are_on(self.support_):
             raise ValueError(
-                f"Got X={X} on bins other than those of fit, expected those: "
-                f"decoder={self.decoder_} makes masses of them. Fit with decoder=None "
+                f"Got X={X} on bins other than those of fit, expected the same: "
+                f"decoder={self.decoder_} makes masses of those. Fit with decoder=None "
                 "or 'cloud' to train on others too."
             )
 
@@ -131,8 +131,8 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
         measures : ndarray, float32
             By a decoder of histograms, masses of shape (n_samples, n_features), whose
             rows sum to 1; by one of clouds, points of shape (n_samples, n_points, d),
-            of equal weights, in the unit of the data, after a fit on a Gromov distance
-            each one of its isometry class.
+            of equal weights, in the unit of the data; after a fit on a Gromov distance,
+            each cloud is one representative of its isometry class.
         """
         decoded = self._decode(X)
         is_points = self.module_.decoder.gives_points

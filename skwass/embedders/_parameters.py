@@ -1,4 +1,4 @@
-"""The constructor that all embedders have that train a network."""
+"""The constructor of all embedders that train a network."""
 
 import re
 from inspect import signature
@@ -121,7 +121,7 @@ def trained(**defaults):
     Parameters
     ----------
     **defaults : object
-        Of parameters of the constructor where they differ from those of the base class.
+        Of constructor parameters, where they differ from those of the base class.
     """
 
     def decorate(cls):

@@ -159,8 +159,8 @@ def _choose_network(parameters, measures, truth, are_w2, otherwise):
 def labels_are_w2(ground_truth, measures, given):
     """Return whether labels are W2 in the space of the points, so far as one can see.
 
-    They are to be by the ground truth; and where they are given, as pairs and W, none
-    may be below the distance of means.
+    The ground truth has to be W2; and where labels are given, as pairs and W, none may
+    be below the distance of the means.
     """
     if given is None or not is_w2(ground_truth):
         return is_w2(ground_truth)
@@ -221,7 +221,7 @@ def decide_mean(wanted, obstacle, are_w2, dim, n_components, ground_truth):
         got, expected = obstacle
         raise ValueError(
             f"Got exact_mean=True with {got}, expected {expected}. Use "
-            "exact_mean='auto' for it where it can be."
+            "exact_mean='auto' for an exact mean where possible."
         )
     return True
 

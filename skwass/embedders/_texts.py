@@ -22,8 +22,8 @@ PARAMETERS = """
         What makes measures of embeddings again, for `inverse_transform`, trained at the
         same time: `HistogramDecoder()`, `CloudDecoder()` or `Courty2018Decoder()` of
         :mod:`skwass.architectures`, or `"histogram"`, `"cloud"`, `"courty2018"`.
-        `"auto"` is the one that fits measures and architecture. None trains faster, and
-        distances come out a little better.
+        `"auto"` is the one that fits measures and architecture. With None, training is
+        faster.
     exact_mean : bool or "auto", default="auto"
         Whether the last d columns of an embedding are the mean of the measure, less
         that of all in `fit`, and the rest knows only its centred copy. For W2, W^2 is
@@ -57,19 +57,20 @@ PARAMETERS = """
         600 per second and core. A tenth more (2,000 at most) is labelled for
         validation.
     n_maps : int, default=0
-        Training measures, at most, whose optimal maps from one reference are solved and
-        learned before the pairs, as by :class:`skwass.LinearOTEmbedder`: one solve per
-        measure teaches its distance to all others; up to 300 more make the reference.
-        `max_iter` epochs over them come first; not in `partial_fit`. For W2 with the
-        Euclidean metric. 0 learns only from pairs; otherwise at least 2.
+        Largest number of training measures whose optimal transport maps from one
+        reference are solved, and learned before the pairs, as by
+        :class:`skwass.LinearOTEmbedder`: one solve per measure teaches its distance to
+        all others; up to 300 more make the reference. `max_iter` epochs over them come
+        first; not in `partial_fit`. For W2 with the Euclidean metric. 0 learns only
+        from pairs; otherwise at least 2.
     gradient_weight : float or "auto", default="auto"
         Weight of the derivatives of W^2, which come with the distance out of one exact
         solve: toward 64 other measures, for both ends of a pair. It falls to 0 over the
-        pairs' epochs. A step takes three to six times as long, and half of the solves
-        or less do for the same error. `"auto"` is 0.3, and 0 with `n_maps`, which teach
-        as much. Without effect (as 0) with given distances, in `partial_fit`, with any
-        but an exact W2, and where the architecture has none: learned layers on points,
-        the adjoint equation, slices without an exact mean.
+        pairs' epochs. A step takes three to six times as long, but half as many solves,
+        or fewer, suffice for the same error. `"auto"` is 0.3, and 0 with `n_maps`,
+        which teach as much. Without effect (as 0) with given distances, in
+        `partial_fit`, with any but an exact W2, and where the architecture has none:
+        learned layers on points, the adjoint equation, slices without an exact mean.
     max_iter : int or "auto", default="auto"
         Epochs: passes over the pairs. The learning rate ends at zero after the last.
         `"auto"`: as many as make {least_steps:,} steps, at least {least_epochs}; with
@@ -91,7 +92,8 @@ PARAMETERS = """
     early_stopping : bool, default=True
         Whether to hold out measures, to keep the weights that did best on them and to
         stop when `n_iter_no_change` epochs brought nothing better. With fewer than two
-        measures to hold out, or given pairs that leave none, training goes on without.
+        measures to hold out, or given pairs that leave none, training goes on without
+        early stopping.
     validation_fraction : float, default=0.1
         Share of the measures to hold out, in (0, 1). Pairs given by the user that join
         both sides are not used: some 5 % where there are few pairs per measure, since
@@ -134,8 +136,8 @@ ATTRIBUTES = """
     loss_curve_ : list of float
         Mean training loss of each epoch.
     validation_scores_ : list of float
-        R2 of W on held-out measures after each epoch, NaN where a fit that went on had
-        none; empty without any.
+        R2 of W on held-out measures after each epoch, NaN for epochs of a continued fit
+        without validation; empty if there was never any.
     n_iter_ : int
         Epochs trained.
     n_pairs_ : int

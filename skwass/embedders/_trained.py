@@ -1,4 +1,4 @@
-"""What embedders have in common that train a network on labelled pairs."""
+"""What embedders that train a network on labelled pairs have in common."""
 
 import copy
 import warnings
@@ -242,7 +242,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         return self
 
     def _check_given(self, measures, pairs, distances, compare=True):
-        """Return labels that the user gave, or None, with a word if they are not W."""
+        """Return labels that the user gave, or None; warn if they are not W."""
         given = self._read_labels(measures, pairs, distances)
         if compare and given is not None:
             pairs, w = given
@@ -321,9 +321,9 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         changed = [f"{name}={new}" for name, old, new in pairs if new != old]
         if changed:
             warnings.warn(
-                f"Got {', '.join(changed)} in a fit that goes on, expected what the "
-                "network was made with: it stays as it is. Set warm_start=False for a "
-                "fit from scratch.",
+                f"Got {', '.join(changed)} in a fit that goes on, expected the values "
+                "that the network was made with: it stays as it is. Set "
+                "warm_start=False for a fit from scratch.",
                 UserWarning,
                 stacklevel=6,
             )

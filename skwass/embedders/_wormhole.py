@@ -14,8 +14,8 @@ class WormholeEmbedder(TrainedEmbedder):
 
     As the Wasserstein Wormhole [1]_, an encoder of weighted sets is trained on pairs
     whose distance is known, and a decoder that gives measures back, if there is one.
-    Minimised is the mean, over pairs (x, x') and over a few measures x of each batch,
-    with a decoder of clouds, of::
+    It minimises the mean, over pairs (x, x') and, with a decoder of clouds, over a few
+    measures x of each batch, of::
 
         (|T(x) - T(x')| - W)^2 / s^2 + decoder.weight * S(x, G(T(x))) / r^2
 
@@ -47,26 +47,26 @@ class WormholeEmbedder(TrainedEmbedder):
     array of shape (n_samples, m, d). A matrix holds histograms, which every
     architecture takes; convolutions only those of images.
 
-    Of architectures that see points, the order of points, a point in two halves and
-    points without mass change an embedding only by rounding, a few 1e-7 of its size.
-    Different measures may share an embedding: it is trained for W between measures like
-    those of `fit`; check others with `score`.
+    With architectures that see points, reordering points, splitting a point in two
+    halves or adding points without mass changes an embedding only by rounding, a few
+    1e-7 of its size. Different measures may share an embedding: it is trained for W
+    between measures like those of `fit`; check others with `score`.
 
     The network of [1]_ is `architecture="set_transformer"`; there squared distances are
     regressed. `transform` sorts the n points of a cloud along each of 16 lines in the
-    plane and 32 in space, or takes `n * n_frequencies` waves; the square of n for
-    Gromov distances and for each layer of a transformer; histograms without learned
-    layers, matrix products. Clouds go through in batches of similar size.
+    plane or 32 in space, or evaluates `n * n_frequencies` waves; its cost grows as the
+    square of n for Gromov distances and for each layer of a transformer. Histograms
+    without learned layers on points take matrix products. Clouds go through in batches
+    of similar size.
 
     The cost is linear in d. Beyond a few hundred features,
     :class:`sklearn.decomposition.PCA` on the stacked points, before clouds are built,
-    is cheaper, and loses no more W2 than it loses variance. Arrays, also memory maps of
-    shape (n_samples, m, d), stay where they are: fit and transform copy the clouds of
-    one batch at a time. What fit keeps in memory, on the device, is what the dense
-    layers see of all clouds: some 500 numbers each, three times as
-    many with derivatives.
-    :func:`skwass.measures.thin_clouds` makes smaller clouds once for all, labels
-    included.
+    is cheaper, and the loss of W2 is no more than the loss of variance. Arrays, also
+    memory maps of shape (n_samples, m, d), stay where they are: fit and transform copy
+    the clouds of one batch at a time. What fit keeps in memory, on the device, is what
+    the dense layers see of all clouds: some 500 numbers each, three times as many with
+    derivatives. :func:`skwass.measures.thin_clouds` makes smaller clouds once and for
+    all, for labels too.
 
     Raises ValueError for empty clouds, clouds of several dimensions, negative weights,
     NaN or infinity, and an exact mean or maps with another distance than W2; TypeError

@@ -30,7 +30,7 @@ class LabelScheme(BaseEstimator):
         return choose_pairs(n_measures, n_pairs, fraction, rng)
 
     def group(self, pairs, n_measures, rng):
-        """Return the numbers of groups that batches keep together, or None."""
+        """Return the group of each pair, which batches keep together, or None."""
         return
 
     def refuse(self, early_stopping):
@@ -133,7 +133,7 @@ class InBatch(LabelScheme):
 
 
 class Doubling(LabelScheme):
-    """`n_pairs` pairs, then as many again, as long as that brings enough.
+    """`n_pairs` pairs, then twice as many, and so on, while the error falls enough.
 
     After each round training goes on with all labels, for `max_iter` epochs. The last
     round is the one that takes less than `least_gain` off the error of held-out pairs,

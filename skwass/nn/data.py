@@ -20,7 +20,7 @@ class MeasureData:
     measures : Histograms or PointClouds
         They stay where they are; only the clouds of a batch are copied to the device.
     features : Tensor [N, .]
-        What `Network.inputs` makes of them, once for all.
+        What `Network.inputs` makes of them, once and for all.
     masses : Tensor [N, n_bins] or None
         To reconstruct, for a decoder of histograms.
     generator : torch.Generator or None

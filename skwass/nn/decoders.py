@@ -20,7 +20,7 @@ from .losses import kl_reconstruction, sqrt_sparsity
 
 # Regularisation of the Sinkhorn divergence that a decoder of clouds is trained with, in
 # units of the squared spread of points. Its gradient need not be exact: the next step
-# comes.
+# corrects it.
 REG, SINKHORN_STEPS, SINKHORN_TOL = 0.05, 30, 1e-2
 # Clouds that a step decodes: transport of each costs as much as many encodings.
 MAX_DECODED = 4
@@ -30,7 +30,7 @@ class MeasureDecoder(nn.Module):
     """Embeddings in units of the scale, as what is learned and exact means, decoded."""
 
     gives_points = False
-    # Measures of a batch that are decoded, which is in random order; None for all.
+    # How many measures of a batch, in random order, are decoded; None for all.
     max_decoded: int | None = None
 
     def forward(self, free: Tensor, means: Tensor, scale: Tensor) -> Tensor:

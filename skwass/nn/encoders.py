@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from .readouts import ROUNDING
 
-# Rows that are standardised deviate by more, whichever measures they are of.
+# Standardised rows deviate by more than this, whatever the measures.
 _SIGNAL = 0.1
 
 
@@ -45,7 +45,7 @@ class Encoder(nn.Module):
 
 
 def signal(rows: Tensor) -> float:
-    """Return the deviation of rows that should have 1, if it is much less, or else 1.
+    """Return the deviation of rows, meant to be 1, if it is far below 1; otherwise 1.
 
     What fixed layers see of measures that are equal, or equal but for their means, is
     rounding, which their standardisation makes larger, up to a limit. It must not be

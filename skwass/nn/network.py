@@ -41,7 +41,7 @@ class Network(nn.Module):
     ----------
     inputs : FixedInput
         Fixed. The last `n_exact` columns of its rows are the mean of a measure: they
-        pass by encoder and decoder, and are the last columns of an embedding.
+        bypass the encoder, and are the last columns of an embedding.
     points : SetEncoder or None
         Learned layers on points; `inputs` is a `CloudInput` then.
     encoder : nn.Module
@@ -117,7 +117,7 @@ class Network(nn.Module):
         return free, means
 
     def decode(self, z: Tensor) -> Tensor:
-        """Decode embeddings in units of `scale` to what the decoder's loss is of."""
+        """Decode embeddings in units of `scale`, as the decoder's loss needs them."""
         return self.decoder(*self.split(z), self.scale)  # type: ignore[misc]
 
     def decoding_loss(self, z: Tensor, data: MeasureData, numbers: Tensor) -> Tensor:
@@ -139,7 +139,7 @@ class Network(nn.Module):
         device: torch.device,
         generator: torch.Generator | None = None,
     ) -> MeasureData:
-        """Return measures as training sees them; as validation without a generator."""
+        """Return measures as training sees them; without a generator, as validation."""
         masses = None
         if self.decoder is not None and generator is not None:
             masses = self.decoder.targets(measures, device)
