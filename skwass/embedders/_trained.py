@@ -365,7 +365,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             return module
         module = self._build(plan.settings, generator).eval()
         module.scale.fill_(label_scale(labelled))
-        module.fit_to(measures, generator)
+        module.fit_to(measures, generator, self._regresses_squares)
         return module
 
     def _objective(self, module, measures, plan, labelled, device, generator):

@@ -58,8 +58,11 @@ class KuratowskiEncoder(nn.Module):
         return self.weights.blocks
 
     @torch.no_grad()
-    def calibrate(self, x: Tensor) -> None:
-        """Choose initial scales by some inputs of training: [B, n]."""
+    def calibrate(self, x: Tensor, squared: bool) -> None:
+        """Choose initial scales by some inputs of training: [B, n].
+
+        Whether squares are to be regressed or not: feature maps have no scale.
+        """
         size = signal(x)
         if isinstance(self.features, Trajectory):
             self.features.calibrate(x, size)

@@ -46,7 +46,8 @@ class Network(nn.Module):
         Learned layers on points; `inputs` is a `CloudInput` then.
     encoder : nn.Module
         [B, numbers of both] -> [B, k]. Its `blocks` are the sizes of parts of an
-        embedding whose Euclidean distances add up; `calibrate(rows)` chooses scales.
+        embedding whose Euclidean distances add up; `calibrate(rows, squared)` chooses
+        scales.
     decoder : MeasureDecoder or None
         [B, k + n_exact] -> measures.
     """
@@ -73,12 +74,24 @@ class Network(nn.Module):
         self.register_buffer("scale", torch.empty(()))
 
     @torch.no_grad()
-    def fit_to(self, measures: Measures, generator: torch.Generator) -> None:
-        """Fit what is fixed, and initial scales, to training measures."""
+    def fit_to(
+        self, measures: Measures, generator: torch.Generator, squared: bool
+    ) -> None:
+        """Fit what is fixed, and initial scales, to training measures.
+
+        Parameters
+        ----------
+        measures : Histograms or PointClouds
+            To train on.
+        generator : torch.Generator
+            Draws.
+        squared : bool
+            Whether squared distances are to be regressed.
+        """
         self.inputs.fit_to(measures, generator)
         some = measures[evenly(len(measures), CALIBRATION_ROWS)]
         free, _ = self._rows_and_means(some, torch.device("cpu"))
-        self.encoder.calibrate(free)
+        self.encoder.calibrate(free, squared)
         if self.decoder is not None:
             self.decoder.fit_to(self.inputs, measures)
 
