@@ -16,6 +16,7 @@ from dwe_mnist import labelled_pairs, timed
 from wormhole import load, test_labels
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
+from skwass.embedders._stages import pairs_per_step
 
 EMBEDDERS = {
     "deep": DeepWassersteinEmbedder,
@@ -26,7 +27,7 @@ EMBEDDERS = {
 
 def steps_per_epoch(n_pairs):
     """Return how many batches there are by default."""
-    return -(-n_pairs // int(np.clip(n_pairs // 400, 128, 1024)))
+    return -(-n_pairs // pairs_per_step(n_pairs))
 
 
 def main():

@@ -102,6 +102,8 @@ class Architecture(BaseEstimator, ABC):
     # Whether it takes only histograms, and whether these must be images.
     needs_bins = False
     needs_images = False
+    # Whether it has learned layers on points.
+    has_point_layers = False
     # Whether distances of several feature maps add up.
     has_feature_maps = False
     # Name of the decoder that goes with it, if not one of all.
@@ -165,14 +167,13 @@ class Architecture(BaseEstimator, ABC):
             What it is part of, for messages; itself if None.
         """
         whole = self if whole is None else whole
-        is_clouds = isinstance(measures, PointClouds)
-        if is_clouds and (self.needs_bins):
+        if self.needs_bins and isinstance(measures, PointClouds):
             raise TypeError(
                 f"Got architecture={whole} and point clouds, expected histograms on "
                 "common bins. Set it, or what it is made of, to 'slices' or 'fourier', "
                 "which take clouds."
             )
-        grid = None if is_clouds else measures.grid_shape  # type: ignore[union-attr]
+        grid = getattr(measures, "grid_shape", None)
         if self.needs_images and (grid is None or len(grid) != 2):
             raise ValueError(
                 f"Got architecture={whole} with bins of grid_shape={grid}, expected a "
@@ -180,16 +181,8 @@ class Architecture(BaseEstimator, ABC):
                 "architecture='auto'."
             )
 
-    def chosen(self, are_sliced: bool, otherwise: str) -> "Architecture":
-        """Return a copy in which nothing is left to choose.
-
-        Parameters
-        ----------
-        are_sliced : bool
-            Whether slices suit measures and their distance.
-        otherwise : str
-            Name of what does, if they do not.
-        """
+    def chosen(self, default: str) -> "Architecture":
+        """Return a copy in which nothing is left to choose: `"auto"` is the default."""
         return clone(self)
 
     def fitted_to(self, space: Space) -> "Architecture":
@@ -219,11 +212,6 @@ class Architecture(BaseEstimator, ABC):
         Without it there is no `gradient_weight`; with it, the first layer has
         `row_slopes`.
         """
-        return False
-
-    @property
-    def has_point_layers(self) -> bool:
-        """Whether it has learned layers on points."""
         return False
 
 

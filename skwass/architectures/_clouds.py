@@ -161,6 +161,7 @@ class DeepSets(_OfPoints):
     DeepSets(n_layers=1)
     """
 
+    has_point_layers = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         **Fourier._parameter_constraints,
         "n_layers": [Interval(Integral, 1, None, closed="left")],
@@ -197,11 +198,6 @@ class DeepSets(_OfPoints):
     def knows_slopes(self, exact_mean: bool) -> bool:
         """Return that slopes are not known: of learned layers on points."""
         return False
-
-    @property
-    def has_point_layers(self) -> bool:
-        """Whether it has learned layers on points."""
-        return True
 
 
 class SetTransformer(DeepSets):

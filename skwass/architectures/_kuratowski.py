@@ -54,13 +54,13 @@ class _Kuratowski(Architecture):
         """Raise for measures that it does not take."""
         self.base.refuse(measures, self if whole is None else whole)
 
-    def chosen(self, are_sliced: bool, otherwise: str) -> "Architecture":
-        """Return a copy in which nothing is left to choose."""
+    def chosen(self, default: str) -> "Architecture":
+        """Return a copy in which nothing is left to choose: `"auto"` is the default."""
         copy, base = clone(self), self.base
         if isinstance(base, str) and base == "auto":
-            base = self._default("slices" if are_sliced else otherwise)
+            base = self._default(default)
         base = as_plain(base, self._of)
-        return copy.set_params(**{self._of: base.chosen(are_sliced, otherwise)})
+        return copy.set_params(**{self._of: base.chosen(default)})
 
     def _default(self, name: str) -> Architecture:
         raise NotImplementedError
@@ -96,8 +96,7 @@ class _Kuratowski(Architecture):
         return self.base.knows_slopes(exact_mean)
 
     @property
-    def has_point_layers(self) -> bool:
-        """Whether it has learned layers on points."""
+    def has_point_layers(self) -> bool:  # type: ignore[override]
         return self.base.has_point_layers
 
     @property

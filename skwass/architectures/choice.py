@@ -22,7 +22,7 @@ DECODER_CONSTRAINT = [StrOptions({"auto", *DECODERS}), Decoder, None]
 
 
 def choose_architecture(
-    given: Any, measures: Histograms | PointClouds, are_sliced: bool, otherwise: str
+    given: Any, measures: Histograms | PointClouds, default: str
 ) -> Architecture:
     """Return an architecture with nothing left to choose.
 
@@ -32,10 +32,8 @@ def choose_architecture(
         By the user.
     measures : Histograms or PointClouds
         Training data.
-    are_sliced : bool
-        Whether slices suit them and their distance.
-    otherwise : str
-        Name of the architecture that `"auto"` is if they do not.
+    default : str
+        Name of the architecture that `"auto"` is.
 
     Raises
     ------
@@ -43,9 +41,8 @@ def choose_architecture(
         If the architecture does not take such measures.
     """
     if isinstance(given, str) and given == "auto":
-        given = "slices" if are_sliced else otherwise
-    made = as_object(given, ARCHITECTURES)
-    made = made.chosen(are_sliced, otherwise)
+        given = default
+    made = as_object(given, ARCHITECTURES).chosen(default)
     made.refuse(measures)
     return made
 
@@ -92,8 +89,8 @@ def retune(module: Any, given: Any) -> None:
     decoder = module.settings["decoder"]
     if not isinstance(given, Decoder) or type(given) is not type(decoder):
         return
-    as_object(given, DECODERS)  # checks its parameters
-    settings = {name: given.get_params()[name] for name in decoder.of_loss}
+    given._validate_params()
+    settings = {name: getattr(given, name) for name in decoder.of_loss}
     for name, value in settings.items():
         setattr(module.decoder, name, value)
     tuned = clone(decoder).set_params(**settings)

@@ -53,17 +53,16 @@ def make_network(architecture: Architecture, decoder: Any, **space: Any) -> Netw
     return Network(inputs, points, encoder, made)
 
 
-def check_network(settings: dict) -> None:
-    """Raise if a network cannot be made of these settings of `make_network`."""
+def check_network(settings: dict) -> Network:
+    """Return a network of settings of `make_network`, without numbers, or raise."""
     with torch.device("meta"):
-        make_network(**settings)
+        return make_network(**settings)
 
 
 def count_weights(architecture: Architecture, space: Space) -> int:
     """Return how many numbers a network of an architecture learns, decoder excluded."""
-    with torch.device("meta"):
-        network = make_network(architecture, None, **vars(space))
-    return n_learned(network)
+    settings = {"architecture": architecture, "decoder": None, **vars(space)}
+    return n_learned(check_network(settings))
 
 
 def n_learned(module: nn.Module) -> int:

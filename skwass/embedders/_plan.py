@@ -33,8 +33,6 @@ class Plan:
         what is known of the space.
     scheme : LabelScheme
         What chooses the pairs to label.
-    exact_mean : bool
-        Whether the last d columns of an embedding are the mean.
     slope_weight : float
         Weight of derivatives of W^2, 0 without any.
     goes_on : bool
@@ -43,9 +41,13 @@ class Plan:
 
     settings: dict
     scheme: LabelScheme
-    exact_mean: bool
     slope_weight: float
     goes_on: bool
+
+    @property
+    def exact_mean(self):
+        """Whether the last d columns of an embedding are the mean."""
+        return self.settings["exact_mean"]
 
     @property
     def toward(self):
@@ -118,14 +120,13 @@ def make_plan(parameters, measures, given, otherwise, fitted):
         settings = _choose_network(parameters, measures, truth, are_w2, otherwise)
         if parameters["n_maps"]:
             check_maps(truth)
-    architecture, exact_mean = settings["architecture"], settings["exact_mean"]
-    weight = 0.0
-    if architecture.knows_slopes(exact_mean):
+    architecture, weight = settings["architecture"], 0.0
+    if architecture.knows_slopes(settings["exact_mean"]):
         weight = decide_slopes(
             parameters["gradient_weight"], parameters["n_maps"], truth
         )
     scheme = choose_scheme(parameters["labels"], architecture)
-    return Plan(settings, scheme, exact_mean, weight, fitted is not None)
+    return Plan(settings, scheme, weight, fitted is not None)
 
 
 def _choose_network(parameters, measures, truth, are_w2, otherwise):
@@ -134,10 +135,8 @@ def _choose_network(parameters, measures, truth, are_w2, otherwise):
     by_isometry = is_gromov(truth)
     # Masses change with each turn of a shape.
     otherwise = "fourier" if by_isometry else otherwise
-    is_sliced = suit_slices(dim, are_w2)
-    architecture = choose_architecture(
-        parameters["architecture"], measures, is_sliced, otherwise
-    )
+    default = "slices" if suit_slices(dim, are_w2) else otherwise
+    architecture = choose_architecture(parameters["architecture"], measures, default)
     exact_mean = decide_mean(
         parameters["exact_mean"],
         architecture.obstacle_to_mean(dim, n_components),

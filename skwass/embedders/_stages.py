@@ -33,6 +33,14 @@ def fresh_batches(labelled, labeller, scale, n_pairs, block_size, device):
     return FreshPairs(members, label, block_size, n_steps, device)
 
 
+def pairs_per_step(n_pairs):
+    """Return the size of batches by default.
+
+    Labels carry no noise: a few hundred steps per epoch do for any number.
+    """
+    return int(np.clip(n_pairs // 400, 128, 1024))
+
+
 def pair_batches(labelled, scale, batch_size, device):
     """Return batches of labelled pairs."""
     rows = labelled.train
@@ -43,8 +51,7 @@ def pair_batches(labelled, scale, batch_size, device):
     if groups is not None:
         groups = torch.from_numpy(groups[rows])
     if batch_size == "auto":
-        # Labels carry no noise: a few hundred steps per epoch do for any number.
-        batch_size = int(np.clip(len(pairs) // 400, 128, 1024))
+        batch_size = pairs_per_step(len(pairs))
     return PairBatches(pairs, w, batch_size, device, groups, slopes)
 
 

@@ -48,6 +48,9 @@ from ._stages import (
     train_stages,
 )
 
+# Parameters that a network is made of.
+_OF_NETWORK = "n_components", "architecture", "exact_mean", "decoder"
+
 
 class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
     """Base class of embedders that train a network on labelled pairs.
@@ -177,8 +180,8 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         of_run = run.module, run.measures, run.plan
         batches, in_batch = self._batches(*of_run, labelled, run.device)
         stages.append((batches, self._options(batches, run.deadline, rate)))
-        n_epochs = sum(options.max_iter for _, options in stages)
-        run.reporter.begin_training(n_epochs, run.module)
+        n_in_all = sum(options.max_iter for _, options in stages)
+        run.reporter.begin_training(n_in_all, run.module)
         loss = self._objective(*of_run, labelled, run.device, run.generator)
         rows = labelled.validation
         validate = self._score(run.module, run.measures, labelled, rows, run.device)
@@ -307,18 +310,20 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
 
     def _network_parameters(self):
         """Return those parameters that make a network, printed."""
-        decoder = self.decoder
-        if isinstance(decoder, Decoder):
-            fixed = clone(decoder).set_params(**dict.fromkeys(decoder.of_loss))
-            decoder = fixed
-        parts = self.n_components, self.architecture, self.exact_mean, decoder
-        return [repr(part) for part in parts]
+        parts = [getattr(self, name) for name in _OF_NETWORK]
+        return [
+            # What its loss may change is left out.
+            repr(clone(part).set_params(**dict.fromkeys(part.of_loss)))
+            if isinstance(part, Decoder)
+            else repr(part)
+            for part in parts
+        ]
 
     def _warn_of_changes(self):
         """Warn of parameters that a fit which goes on cannot heed."""
-        names = "n_components", "architecture", "exact_mean", "decoder"
-        pairs = zip(names, self._made_with, self._network_parameters(), strict=True)
-        changed = [f"{name}={new}" for name, old, new in pairs if new != old]
+        now = self._network_parameters()
+        parts = zip(_OF_NETWORK, self._made_with, now, strict=True)
+        changed = [f"{name}={new}" for name, old, new in parts if new != old]
         if changed:
             warnings.warn(
                 f"Got {', '.join(changed)} in a fit that goes on, expected the values "

@@ -104,7 +104,7 @@ class Network(nn.Module):
         for start in range(0, len(measures), CHUNK_ROWS):
             part = measures[start : start + CHUNK_ROWS]
             free, means = self._rows_and_means(part, device)
-            parts.append((self._join(self.encoder(free), means) * self.scale).cpu())
+            parts.append((self._encode(free, means) * self.scale).cpu())
         return torch.cat(parts)
 
     def encode(self, data: MeasureData, numbers: Tensor) -> Tensor:
@@ -116,12 +116,11 @@ class Network(nn.Module):
         pooled = self._pooled(
             data.batches(self.inputs, numbers, self.points.max_points)
         )
-        return self._join(self.encoder(torch.cat([free, pooled], dim=1)), means)
+        return self._encode(torch.cat([free, pooled], dim=1), means)
 
     def encode_rows(self, rows: Tensor) -> Tensor:
         """Embed rows in units of `scale`, without learned layers on points."""
-        free, means = self.split(rows)
-        return self._join(self.encoder(free), means)
+        return self._encode(*self.split(rows))
 
     def split(self, columns: Tensor) -> tuple[Tensor, Tensor]:
         """Split rows, or embeddings, into what is learned and exact means."""
@@ -141,10 +140,9 @@ class Network(nn.Module):
 
     def reconstruct(self, z: Tensor) -> Tensor:
         """Decode embeddings in the units of the data: masses, or points."""
-        free, means = self.split(z / self.scale)
-        decoded = self.decoder(free, means, self.scale)  # type: ignore[misc]
-        means = z[:, z.shape[1] - self.n_exact :]
-        return self.decoder.finish(decoded, means, self.inputs)  # type: ignore[union-attr]
+        decoder: Any = self.decoder
+        _, means = self.split(z)
+        return decoder.finish(self.decode(z / self.scale), means, self.inputs)
 
     def data(
         self,
@@ -186,5 +184,7 @@ class Network(nn.Module):
         ]
         return in_order(batches, features)
 
-    def _join(self, z: Tensor, means: Tensor) -> Tensor:
+    def _encode(self, free: Tensor, means: Tensor) -> Tensor:
+        """Return embeddings in units of `scale`, with exact means at the end."""
+        z = self.encoder(free)
         return torch.cat([z, means / self.scale], dim=1) if self.n_exact else z
