@@ -134,12 +134,12 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             measures, given, plan, fraction, pair_rng, reporter, half
         )
         module = self._module(measures, plan, labelled, generator).to(device)
-        objects = measures, plan, device, generator, reporter, self._deadline(start)
-        run = FitRun(module, *objects)
+        deadline = self._deadline(start)
+        run = FitRun(module, measures, plan, device, generator, reporter, deadline)
         labelled, result, in_batch, n_mapped = self._train(
             run, labelled, training_seed, pair_rng if in_rounds else None
         )
-        self._warn_of_useless(module, measures, labelled, result, device)
+        self._warn_of_useless(run, labelled, result)
         self._keep(goes_on, module, labelled, in_batch, result)
         self.n_solves_ += n_mapped
         reporter.end_training(result.stopped_by)
@@ -177,14 +177,12 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             batches = map_batches(numbers, Z, float(run.module.scale), run.device)
             options = self._options(batches, map_deadline(run.deadline))
             stages, rate = [(batches, options)], TUNING_RATE * rate
-        of_run = run.module, run.measures, run.plan
-        batches, in_batch = self._batches(*of_run, labelled, run.device)
+        batches, in_batch = self._batches(run, labelled)
         stages.append((batches, self._options(batches, run.deadline, rate)))
         n_in_all = sum(options.max_iter for _, options in stages)
         run.reporter.begin_training(n_in_all, run.module)
-        loss = self._objective(*of_run, labelled, run.device, run.generator)
-        rows = labelled.validation
-        validate = self._score(run.module, run.measures, labelled, rows, run.device)
+        loss = self._objective(run, labelled)
+        validate = self._score(run, labelled, labelled.validation)
         common = run.module, loss, validate, run.generator, run.reporter
         result = train_stages(stages, *common)
         if pair_rng is None:
@@ -194,7 +192,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             return labelled, result, in_batch, n_mapped
 
         def fit_round(labelled):
-            batches, _ = self._batches(*of_run, labelled, run.device)
+            batches, _ = self._batches(run, labelled)
             options = self._options(batches, run.deadline, rate)
             return train_stages([(batches, options)], *common)
 
@@ -225,6 +223,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         reporter = FitReporter(self, X, y)
         labelled = self._obtain_labels(measures, given, plan, 0.0, rng, reporter, None)
         module = self._module(measures, plan, labelled, generator).to(device)
+        run = FitRun(module, measures, plan, device, generator, reporter, None)
         options = self._options(None, None)
         optimizer = make_optimizer(module, options)
         moments = copy.deepcopy(getattr(self, "_moments", None))
@@ -232,8 +231,8 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             optimizer.load_state_dict({**optimizer.state_dict(), "state": moments})
         reporter.begin_training(1, module)
         reporter.begin_epoch()
-        batches, in_batch = self._batches(module, measures, plan, labelled, device)
-        loss = self._objective(module, measures, plan, labelled, device, generator)
+        batches, in_batch = self._batches(run, labelled)
+        loss = self._objective(run, labelled)
         parts = module, batches, loss, optimizer, options, generator
         with seeded(generator, device):
             mean_loss = train_epoch(*parts)
@@ -277,25 +276,24 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             **how,
         )
 
-    def _batches(self, module, measures, plan, labelled, device):
+    def _batches(self, run, labelled):
         """Return batches of pairs, and what labels them, if that is done there."""
-        scale = float(module.scale)
+        scale = float(run.module.scale)
         if labelled.members is None:
-            return pair_batches(labelled, scale, self.batch_size, device), None
-        gradients = as_probes(labelled.probes, centred=plan.exact_mean)
-        in_batch = BatchLabeller(self._labeller(), measures, gradients)
-        size = plan.scheme.block_size
-        batches = fresh_batches(labelled, in_batch, scale, self.n_pairs, size, device)
-        return batches, in_batch
+            return pair_batches(labelled, scale, self.batch_size, run.device), None
+        gradients = as_probes(labelled.probes, centred=run.plan.exact_mean)
+        in_batch = BatchLabeller(self._labeller(), run.measures, gradients)
+        sizes = self.n_pairs, run.plan.scheme.block_size
+        return fresh_batches(labelled, in_batch, scale, *sizes, run.device), in_batch
 
-    def _warn_of_useless(self, module, measures, labelled, result, device):
+    def _warn_of_useless(self, run, labelled, result):
         """Warn of an embedding that is worse than a constant."""
         if result.validation_scores:
             warn_of_useless(max(result.validation_scores), "validation")
         elif labelled.members is None:
             rows = labelled.train[:MAX_VALIDATION_PAIRS]
-            score = self._score(module, measures, labelled, rows, device)
-            warn_of_useless(score(module), "training")
+            score = self._score(run, labelled, rows)
+            warn_of_useless(score(run.module), "training")
 
     def _check_several(self, X, goes_on):
         """Check measures to train on; a fit from scratch remembers their kind."""
@@ -373,17 +371,20 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         module.fit_to(measures, generator, self._regresses_squares)
         return module
 
-    def _objective(self, module, measures, plan, labelled, device, generator):
-        data, weight = module.data(measures, device, generator), 0.0
+    def _objective(self, run, labelled):
+        """Return what is minimised."""
+        data = run.module.data(run.measures, run.device, run.generator)
+        weight = 0.0
         if labelled.probes is not None:
-            toward = module.row_slopes(measures, labelled.probes, device)
-            data, weight = replace(data, row_slopes=toward), plan.slope_weight
+            toward = run.module.row_slopes(run.measures, labelled.probes, run.device)
+            data, weight = replace(data, row_slopes=toward), run.plan.slope_weight
         return PairObjective(self._regresses_squares, data, weight)
 
-    def _score(self, module, measures, labelled, rows, device):
+    def _score(self, run, labelled, rows):
         """Return the score of some labelled pairs, or None where there are none."""
         if not len(rows):
             return None
-        numbers, pairs, w = ends_and_labels(labelled, rows, float(module.scale), device)
-        data = module.data(measures[numbers], device)
+        scale = float(run.module.scale)
+        numbers, pairs, w = ends_and_labels(labelled, rows, scale, run.device)
+        data = run.module.data(run.measures[numbers], run.device)
         return ValidationScore(data, len(numbers), pairs, w)
