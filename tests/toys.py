@@ -1,6 +1,7 @@
 """Toy measures, and embedders that fit them in a fraction of a second."""
 
 import numpy as np
+from scipy.spatial.distance import cdist
 
 from skwass import KuratowskiEmbedder
 from skwass.architectures import ODEKENN, Slices
@@ -39,6 +40,17 @@ def make_small(embedder, **parameters):
         "random_state": 0,
     }
     return embedder(**{**defaults, **parameters})
+
+
+def distances_of_rows(Z, readout):
+    """Return what rows of `transform` say, in one block: [n, n], float64."""
+    Z = Z.astype(np.float64)
+    if readout.reach is None:
+        return cdist(Z, Z)
+    shape, r = Z[:, : readout.n_common - readout.n_exact], Z[:, -1]
+    rho = np.exp(-cdist(shape, shape, "sqeuclidean") / (2 * readout.reach**2))
+    common = cdist(Z[:, :-1], Z[:, :-1], "sqeuclidean")
+    return np.sqrt(common + r[:, None] ** 2 + r**2 - 2 * r[:, None] * r * rho)
 
 
 def relative_error(W, truth):

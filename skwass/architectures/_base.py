@@ -39,6 +39,8 @@ class Space:
         Whether embeddings carry the mean, in `dim` columns.
     by_isometry : bool
         Whether measures are seen up to isometry.
+    private_axis : bool, default=False
+        Whether a column of embeddings is the length of a private axis.
 
     See Also
     --------
@@ -51,6 +53,7 @@ class Space:
     grid_shape: tuple[int, ...] | None
     exact_mean: bool
     by_isometry: bool
+    private_axis: bool = False
 
     @property
     def n_exact(self) -> int:
@@ -104,8 +107,10 @@ class Architecture(BaseEstimator, ABC):
     needs_images = False
     # Whether it has learned layers on points.
     has_point_layers = False
-    # Whether distances of several feature maps add up.
+    # Whether there are several feature maps, and whether their distances add up, rather
+    # than the squares of these.
     has_feature_maps = False
+    adds_distances = False
     # Name of the decoder that goes with it, if not one of all.
     own_decoder: str | None = None
 
@@ -151,8 +156,9 @@ class Architecture(BaseEstimator, ABC):
     def make_encoder(self, n_in: int, space: Space) -> nn.Module:
         """Return what turns rows of `n_in` numbers into embeddings without means."""
         n_out = space.n_components - space.n_exact
-        stages, sizes = self.checked_stages(n_in, n_out, space)
-        return Encoder(stages, sizes[-1])
+        n_columns = n_out + space.private_axis
+        stages, _ = self.checked_stages(n_in, n_columns, space)
+        return Encoder(stages, n_out)
 
     def refuse(
         self, measures: Histograms | PointClouds, whole: "Architecture | None" = None

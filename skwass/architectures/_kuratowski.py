@@ -85,7 +85,7 @@ class _Kuratowski(Architecture):
 
     def obstacle_to_mean(self, dim: int, n_components: int) -> tuple[str, str] | None:
         """Return what keeps embeddings from carrying the mean, and what to use."""
-        if self.aggregation == "l1":
+        if self.adds_distances:
             return "aggregation='l1'", "'l2'"
         if not self.sees_points:
             return f"architecture={self}", f"{self._of}=Slices() in it, or Fourier()"
@@ -94,6 +94,10 @@ class _Kuratowski(Architecture):
     def knows_slopes(self, exact_mean: bool) -> bool:
         """Return whether derivatives of its first layer are known."""
         return self.base.knows_slopes(exact_mean)
+
+    @property
+    def adds_distances(self) -> bool:  # type: ignore[override]
+        return self.aggregation == "l1"
 
     @property
     def has_point_layers(self) -> bool:  # type: ignore[override]
@@ -182,7 +186,7 @@ class DeepKENN(_Kuratowski):
         sizes = sizes[-1:] if last_only else sizes
         features = FeatureMaps(stages, last_only)
         weights = BlockWeights(sizes, [1 / len(sizes)] * len(sizes), self.aggregation)
-        return KuratowskiEncoder(features, weights)
+        return KuratowskiEncoder(features, weights, space.private_axis)
 
 
 class ODEKENN(_Kuratowski):
@@ -289,6 +293,5 @@ class ODEKENN(_Kuratowski):
         )
         quadrature = trapezoid_weights(self.n_nodes) * (2 if self.velocity else 1)
         sizes = [n_state] * len(quadrature)
-        return KuratowskiEncoder(
-            features, BlockWeights(sizes, quadrature, self.aggregation)
-        )
+        weights = BlockWeights(sizes, quadrature, self.aggregation)
+        return KuratowskiEncoder(features, weights, space.private_axis)

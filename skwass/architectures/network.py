@@ -15,6 +15,7 @@ def space_of(
     n_components: int,
     exact_mean: bool,
     by_isometry: bool,
+    private_axis: bool,
 ) -> Space:
     """Return what is known when a network is made: fields as in :class:`Space`."""
     n_bins = grid_shape = None
@@ -27,6 +28,7 @@ def space_of(
         grid_shape=grid_shape,
         exact_mean=exact_mean,
         by_isometry=by_isometry,
+        private_axis=private_axis,
     )
 
 
@@ -50,7 +52,7 @@ def make_network(architecture: Architecture, decoder: Any, **space: Any) -> Netw
     made = None
     if decoder is not None:
         made = decoder.make(sum(encoder.blocks), where)
-    return Network(inputs, points, encoder, made)
+    return Network(inputs, points, encoder, made, where.private_axis)
 
 
 def check_network(settings: dict) -> Network:

@@ -18,7 +18,7 @@ from ..labels.solve import Labeller
 from ..measures import MeasureReaderMixin
 from ..measures.layout import refuse_masked
 from ..measures.units import in_unit, unit_exponent
-from ..nn.readouts import paired_distances, pairwise_distances
+from ..nn.readouts import Readout, paired_distances, pairwise_distances
 from ..ot import sample_pairs
 from ..ot.ground_truths import scales_with_points
 
@@ -116,7 +116,8 @@ class WassersteinEmbedder(
             `||Z[i] - Z[j]||` is about W(X[i], X[j]), not squared, and a row depends on
             no other row, unless the notes of the class say for which setting not.
             float64 if the largest coordinate in `fit` was above 2^30 (about 1e9) or
-            below 2^-31.
+            below 2^-31. With a private axis the last column is its length, and that
+            norm is less than the distance: see :meth:`embedded_distances`.
         """
         check_is_fitted(self)
         return self._rescaled(_refuse_beyond(self._embed(self._as_measures(X))))
@@ -136,9 +137,10 @@ class WassersteinEmbedder(
         Returns
         -------
         W : ndarray of shape (n_x, n_y), float32
-            Distances between the rows of `transform`, Euclidean unless the notes of the
-            class say otherwise. Symmetric with a zero diagonal if `Y` is None. float64
-            where `transform` gives float64.
+            Distances between the rows of `transform`, as :meth:`embedded_distances`
+            gives them: Euclidean unless the notes of the class say otherwise. Symmetric
+            with a zero diagonal if `Y` is None. float64 where `transform` gives
+            float64.
 
         Notes
         -----
@@ -150,6 +152,47 @@ class WassersteinEmbedder(
         if Y is not None:
             r_y = _refuse_beyond(self._represent(self._as_measures(Y, "Y")))
         W = self._all_distances(r_x, r_y, squared)
+        return self._rescaled(W, 2 if squared else 1)
+
+    def embedded_distances(self, Z, Z_new=None, *, squared=False):
+        """Return distances of stored embeddings; their measures are not needed.
+
+        Parameters
+        ----------
+        Z : array-like of shape (n, n_features_out)
+            Rows of `transform`.
+        Z_new : array-like of shape (m, n_features_out), default=None
+            Others; `Z` if None.
+        squared : bool, default=False
+            Whether to return squared distances.
+
+        Returns
+        -------
+        W : ndarray of shape (n, n) or (n, m), float32
+            Predicted Wasserstein distances, the Euclidean distances of rows; but with a
+            private axis, r = sqrt(s) in the last column and z in the others::
+
+                d^2 = |z - z'|^2 + s + s' - 2 r r' rho
+
+            where rho is 1 for measures that are equal up to translation, and 0 for
+            others. float64 where `transform` gives float64.
+
+        Raises
+        ------
+        ValueError
+            For another number of columns, NaN and infinity.
+
+        Notes
+        -----
+        A Euclidean index over the rows finds the same neighbours if it is asked with 0
+        in the last column: then |z - z'|^2 + s' is what it compares. Add s of the query
+        to its squared distances.
+        """
+        check_is_fitted(self)
+        Z = self._check_embeddings(Z, np.float32, "Z")
+        if Z_new is not None:
+            Z_new = self._check_embeddings(Z_new, np.float32, "Z_new")
+        W = self._embedded_distances(Z, Z_new, squared)
         return self._rescaled(W, 2 if squared else 1)
 
     def score(self, X, y=None):
@@ -245,37 +288,78 @@ class WassersteinEmbedder(
         """Return embeddings, or distances to a power, in the unit of the data."""
         return self._in_data_unit(values, power)
 
+    def _in_own_unit(self, values):
+        """Return embeddings that are in the unit of the data, in the own unit."""
+        return values if self._unit == 0 else np.ldexp(values, -self._unit)
+
     def _represent(self, measures):
         """Return what distances are computed from, one entry per measure."""
         return self._embed(measures)
 
     def _all_distances(self, r_x, r_y, squared):
         """Return distances of all pairs, float32; with `r_y` None, of `r_x` itself."""
+        return self._embedded_distances(r_x, r_y, squared)
+
+    def _embedded_distances(self, r_x, r_y, squared):
+        """Return the same of rows of `transform`, in the own unit."""
         z_x = torch.from_numpy(r_x)
         z_y = None if r_y is None else torch.from_numpy(r_y)
-        return pairwise_distances(z_x, z_y, self._blocks(z_x), squared).numpy()
+        return pairwise_distances(z_x, z_y, self._readout, squared).numpy()
 
     def _paired_distances(self, r, pairs):
         """Return distances of some pairs."""
         z = torch.from_numpy(r).double()
         z_a, z_b = z[pairs[:, 0]], z[pairs[:, 1]]
-        return paired_distances(z_a, z_b, self._blocks(z)).numpy()
+        return paired_distances(z_a, z_b, self._readout).numpy()
 
-    def _check_embeddings(self, X, dtype):
-        """Check embeddings that a user wants decoded."""
+    def _check_embeddings(self, X, dtype, name="X"):
+        """Check rows of `transform` that a user gives back."""
         check_is_fitted(self)
-        refuse_masked(X, "X")
-        X = check_array(X, dtype=dtype if self._unit == 0 else float, input_name="X")
+        refuse_masked(X, name)
+        X = check_array(X, dtype=dtype if self._unit == 0 else float, input_name=name)
         if X.shape[1] != self._n_features_out:
             raise ValueError(
-                f"Got X with {X.shape[1]} columns, expected {self._n_features_out}. "
-                "Pass rows of what transform gives."
+                f"Got {name} with {X.shape[1]} columns, expected "
+                f"{self._n_features_out}. Pass rows of what transform gives."
             )
-        return X if self._unit == 0 else np.ldexp(X, -self._unit).astype(dtype)
+        return self._in_own_unit(X).astype(dtype, copy=False)
 
-    def _blocks(self, z):
-        """Return the sizes of the blocks of z whose Euclidean distances add up."""
-        return (z.shape[1],)
+    def _check_decodable(self, X, dtype):
+        """Check rows to decode; they may lack the private axis, which is ignored."""
+        check_is_fitted(self)
+        refuse_masked(X, "X")
+        has_private = self._readout.has_private
+        if (
+            has_private
+            and np.ndim(X) == 2
+            and np.shape(X)[1] == self._n_features_out - 1
+        ):
+            X = np.pad(X, ((0, 0), (0, 1)))
+        return self._check_embeddings(X, dtype)
+
+    def get_feature_names_out(self, input_features=None):
+        """Return names of the columns of `transform`.
+
+        Parameters
+        ----------
+        input_features : None
+            Ignored.
+
+        Returns
+        -------
+        names : ndarray of str
+            The lower case name of the class with the number of the column; a private
+            axis is called that.
+        """
+        names = super().get_feature_names_out(input_features)
+        if self._readout.has_private:
+            names[-1] = f"{type(self).__name__.lower()}_private"
+        return names
+
+    @property
+    def _readout(self):
+        """How distances are read off embeddings, in the own unit."""
+        return Readout((self._n_features_out,))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()

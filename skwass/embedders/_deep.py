@@ -71,7 +71,7 @@ class DeepWassersteinEmbedder(HistogramReaderMixin, TrainedEmbedder):
     ...     max_iter=20, random_state=0,
     ... ).fit(X)
     >>> embedder.transform(X).shape
-    (60, 50)
+    (60, 51)
     >>> embedder.score(X) > 0.9
     True
     """

@@ -233,6 +233,9 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
     def _rescaled(self, values, power=1):
         return super()._rescaled(values, power) if self.n_pairs_ else values
 
+    def _in_own_unit(self, values):
+        return super()._in_own_unit(values) if self.n_pairs_ else values
+
     def __getstate__(self):
         # Powers of the operator are large, and soon made.
         return {k: v for k, v in super().__getstate__().items() if k != "_steps"}
@@ -258,7 +261,7 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
             return measures.masses
         return share_mass(self._own("nodes_"), measures, self._n_neighbors)
 
-    def _all_distances(self, r_x, r_y, squared):
+    def _embedded_distances(self, r_x, r_y, squared):
         z_x = torch.from_numpy(r_x)
         z_y = z_x if r_y is None else torch.from_numpy(r_y)
         W = torch.cdist(z_x, z_y, p=1).numpy()

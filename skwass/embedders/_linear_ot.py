@@ -6,9 +6,16 @@ import numpy as np
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 
 from ..formulas.correction import FeatureMap
-from ..formulas.linear_ot import LinearMaps, fit_maps
+from ..formulas.linear_ot import (
+    LinearMaps,
+    add_private,
+    fit_maps,
+    project,
+    unresolved,
+)
 from ..formulas.reference import make_reference, settle_solver
 from ..labels.solve import Labeller
+from ..nn.readouts import Readout
 from ..ot.maps import transport_maps
 from ._training_free import ScaledEmbedder
 
@@ -36,6 +43,13 @@ class LinearOTEmbedder(ScaledEmbedder):
         64 of 258 raise the MSE of W2^2 on MNIST from 0.15 to 0.18, and take more from
         small distances than from large ones. None keeps all, `(n_reference + 1)
         * d`, the last d of which are the mean.
+    private_axis : bool or "auto", default="auto"
+        Whether a last column holds the square root of what the others cannot: the
+        variance that the projection drops, and that of mass which one point of the
+        reference sends to several places, times two numbers fitted to distances.
+        `pairwise_distances` adds their squares. `"auto"`: with `n_components`. Beside a
+        reference of all columns it pays where that is coarse: with 32 points it takes
+        three tenths off the squared error of W2^2 on MNIST, with 128 one hundredth.
     n_reference : int, default=128
         Points of the reference, at least 1. More make the distance larger and, slowly,
         better correlated, and cost time in proportion.
@@ -150,6 +164,7 @@ class LinearOTEmbedder(ScaledEmbedder):
     _parameter_constraints = {
         **ScaledEmbedder._parameter_constraints,
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
+        "private_axis": ["boolean", StrOptions({"auto"})],
         "n_reference": [Interval(Integral, 1, None, closed="left")],
         "reference": [StrOptions({"barycenter", "kmeans"}), "array-like"],
         "correction": ["boolean"],
@@ -170,12 +185,15 @@ class LinearOTEmbedder(ScaledEmbedder):
         "_center",
         "_components",
         "_stretch",
+        "_private",
+        "_reach",
     )
 
     def __init__(
         self,
         n_components=None,
         *,
+        private_axis="auto",
         n_reference=128,
         reference="barycenter",
         scale=True,
@@ -191,6 +209,7 @@ class LinearOTEmbedder(ScaledEmbedder):
         random_state=None,
     ):
         self.n_components = n_components
+        self.private_axis = private_axis
         self.n_reference = n_reference
         self.reference = reference
         self.scale = scale
@@ -212,7 +231,8 @@ class LinearOTEmbedder(ScaledEmbedder):
         ----------
         X : array-like of shape (n_samples, n_features_out)
             Embeddings, or means of embeddings: a mean decodes to an approximate
-            Wasserstein barycenter, a point between two to one on their geodesic.
+            Wasserstein barycenter, a point between two to one on their geodesic. A
+            private axis is ignored, and may be left out.
 
         Returns
         -------
@@ -220,7 +240,7 @@ class LinearOTEmbedder(ScaledEmbedder):
             Points of equal weights, in the unit of the data; if the reference has
             weights, a list of n_samples tuples `(points, weights)`.
         """
-        X = self._check_embeddings(X, np.float64)
+        X = self._check_decodable(X, np.float64)
         weights = self.reference_weights_
         clouds = self._in_data_unit(self._maps().decode(X))
         if np.ptp(weights) > 1e-12:
@@ -246,17 +266,14 @@ class LinearOTEmbedder(ScaledEmbedder):
         rows = np.union1d(members, pairs) if needs_maps else np.unique(pairs)
         labeller = Labeller(solver, self.memory, self.n_jobs)
         moves, are_kept = labeller.recall(transport_maps, *reference, measures[rows])
-        maps, Z = fit_maps(
-            moves,
-            reference,
-            solver,
-            np.searchsorted(rows, pairs),
-            w,
-            scale=self.scale,
-            correction=self.correction,
-            n_components=self.n_components,
-            rng=rng,
-        )
+        labels = np.searchsorted(rows, pairs), w
+        how = {"scale": self.scale, "correction": self.correction}
+        maps, Z = fit_maps(moves, reference, solver, *labels, **how)
+        if self.n_components is not None:
+            maps = project(maps, Z, *labels, self.n_components, rng)
+        if self._wants_private():
+            spreads = unresolved(moves, maps, measures[rows])
+            maps = add_private(maps, Z, spreads, *labels)
         return {
             "reference_points_": maps.points,
             "reference_weights_": maps.weights,
@@ -270,7 +287,11 @@ class LinearOTEmbedder(ScaledEmbedder):
             "_center": maps.center,
             "_components": maps.components,
             "_stretch": maps.stretch,
-            "_n_features_out": len(maps.components) or Z.shape[1],
+            "_private": maps.private,
+            "_reach": maps.reach,
+            "_n_features_out": (
+                (len(maps.components) or Z.shape[1]) + (len(maps.private) > 0)
+            ),
         }
 
     def _maps(self):
@@ -283,7 +304,24 @@ class LinearOTEmbedder(ScaledEmbedder):
             self._center,
             self._components,
             self._stretch,
+            self._private,
+            self._reach,
         )
+
+    def _wants_private(self):
+        """Whether columns leave out enough for an axis, where that is left open."""
+        if self.private_axis == "auto":
+            return self.n_components is not None
+        return self.private_axis
+
+    @property
+    def _readout(self):
+        if not len(self._private):
+            return super()._readout
+        n_common = self._n_features_out - 1
+        # Means are columns of their own unless there is a projection.
+        n_exact = 0 if len(self._components) else self.reference_points_.shape[1]
+        return Readout((n_common,), n_exact, self._reach)
 
     def _needs_labels(self):
         return self.scale or self.correction

@@ -124,7 +124,8 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
         ----------
         X : array-like of shape (n_samples, n_features_out)
             Embeddings, or means of embeddings: a mean decodes to an approximate
-            Wasserstein barycenter, a point between two to one on their geodesic.
+            Wasserstein barycenter, a point between two to one on their geodesic. A
+            private axis is ignored, and may be left out.
 
         Returns
         -------
@@ -162,7 +163,7 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
 
     def _decode(self, X):
         """Check embeddings given by a user, and decode them."""
-        X = self._check_embeddings(X, np.float32)
+        X = self._check_decodable(X, np.float32)
         return self._on_device(
             lambda device: by_chunks(self.module_.reconstruct, X, device)
         )
@@ -177,8 +178,9 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
         with inference(device):
             return function(device).numpy()
 
-    def _blocks(self, z):
-        return self.module_.blocks
+    @property
+    def _readout(self):
+        return self.module_.readout.in_unit(float(self.module_.scale))
 
     def __getstate__(self):
         # A model trained on a GPU opens where there is none.
@@ -191,7 +193,7 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
 
     @property
     def _n_features_out(self):
-        return sum(self.module_.blocks)
+        return self.module_.readout.n_columns
 
     def __sklearn_is_fitted__(self):
         return hasattr(self, "module_")

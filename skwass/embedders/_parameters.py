@@ -25,6 +25,7 @@ class TrainedParameters:
         "architecture": ARCHITECTURE_CONSTRAINT,
         "decoder": DECODER_CONSTRAINT,
         "exact_mean": ["boolean", _AUTO],
+        "private_axis": ["boolean", _AUTO],
         "grid_shape": ["array-like", Integral, None],
         "support": ["array-like", None],
         "ground_truth": GROUND_TRUTH_CONSTRAINT,
@@ -58,6 +59,7 @@ class TrainedParameters:
         architecture="auto",
         decoder=None,
         exact_mean="auto",
+        private_axis="auto",
         grid_shape=None,
         support=None,
         ground_truth="exact",
@@ -87,6 +89,7 @@ class TrainedParameters:
         self.architecture = architecture
         self.decoder = decoder
         self.exact_mean = exact_mean
+        self.private_axis = private_axis
         self.grid_shape = grid_shape
         self.support = support
         self.ground_truth = ground_truth

@@ -145,7 +145,11 @@ def _choose_network(parameters, measures, truth, are_w2, otherwise):
         n_components,
         parameters["ground_truth"],
     )
-    space = space_of(measures, n_components, exact_mean, by_isometry)
+    private_axis = parameters["private_axis"]
+    if isinstance(private_axis, str):  # "auto"
+        # Where distances of feature maps add up, rows are not Euclidean anyway.
+        private_axis = not architecture.adds_distances
+    space = space_of(measures, n_components, exact_mean, by_isometry, private_axis)
     settings = {
         "architecture": architecture.fitted_to(space),
         "decoder": choose_decoder(parameters["decoder"], measures, architecture),

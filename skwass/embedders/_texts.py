@@ -5,10 +5,11 @@ Each is explained once, here, and stands in the docstring of each class.
 
 PARAMETERS = """
     n_components : int, default={n_components}
-        Dimension of the embedding, at least 1, an exact mean included. W2 on images has
-        about 50 directions that matter; more cost little. Kuratowski networks have
-        several feature maps of about this size, and rows of `transform` are longer:
-        three nodes of a curve of 128 numbers and a mean in the plane make 386.
+        Dimension of the embedding, at least 1, an exact mean included and a private
+        axis not. W2 on images has about 50 directions that matter; more cost little.
+        Kuratowski networks have several feature maps of about this size, and rows of
+        `transform` are longer: three nodes of a curve of 128 numbers, a mean in the
+        plane and a private axis make 387.
     architecture : str or Architecture, default={architecture}
         The network: an object of :mod:`skwass.architectures`, such as
         `Slices(widths=(256,))`, which a grid can set as `architecture__widths`, or a
@@ -25,13 +26,21 @@ PARAMETERS = """
         `"auto"` is the one that fits measures and architecture. With None, training is
         faster.
     exact_mean : bool or "auto", default="auto"
-        Whether the last d columns of an embedding are the mean of the measure, less
-        that of all in `fit`, and the rest knows only its centred copy. For W2, W^2 is
+        Whether d columns of an embedding, the last but for a private axis, are the mean
+        of the measure, less that of all in `fit`, and the rest knows only its centred
+        copy. For W2, W^2 is
         the sum of both parts, so translates are at their true distance wherever they
         are, and decoders move what they decode. `"auto"`: where the architecture sees
         points, for W2 with the Euclidean metric in at most `n_components / 2`
         dimensions, unless given distances are below those of the means. In more
         dimensions `n_components=2 * d` makes it exact, which often helps.
+    private_axis : bool or "auto", default="auto"
+        Whether embeddings have one more column, the last: the length sqrt(s) of an axis
+        that each measure has to itself, for what it shares with no other, such as the
+        noise of its sample. Squared distances of different measures are then
+        `|z - z'|^2 + s + s'`, see `embedded_distances`. Without it, small distances
+        come out too small. `"auto"`: yes, except where the distances of feature maps
+        add up (`aggregation="l1"`). False is the model of the paper.
     grid_shape : tuple of int, default=None
         For histograms: the grid that the bins form, e.g. (28, 28); W is then in pixels.
         If None and `support` too, bins are at 0, 1, 2, ... on a line.

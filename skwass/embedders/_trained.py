@@ -49,7 +49,7 @@ from ._stages import (
 )
 
 # Parameters that a network is made of.
-_OF_NETWORK = "n_components", "architecture", "exact_mean", "decoder"
+_OF_NETWORK = "n_components", "architecture", "exact_mean", "private_axis", "decoder"
 
 
 class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):

@@ -89,7 +89,7 @@ class WormholeEmbedder(TrainedEmbedder):
     ...     max_iter=20, random_state=0,
     ... ).fit(clouds)
     >>> embedder.transform(clouds).shape
-    (40, 64)
+    (40, 65)
     >>> embedder.score(clouds) > 0.95
     True
     """

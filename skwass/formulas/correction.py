@@ -5,7 +5,7 @@ found, a convex problem.
 """
 
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -57,6 +57,10 @@ class FeatureMap:
         centred = features - self.offset
         change = self.factor - self.scale * np.eye(len(self.factor))
         return self.scale * centred + centred @ self.axes @ change @ self.axes.T
+
+    def stretched(self, factor):
+        """Return the map followed by a multiplication with a number."""
+        return replace(self, factor=factor * self.factor, scale=factor * self.scale)
 
     def invert(self, mapped):
         """Return features; what the map has forgotten is that of the offset."""
@@ -134,6 +138,29 @@ def fit_scale(gaps_sq, w, known_sq=0.0):
             stacklevel=7,
         )
     return c
+
+
+def fit_parts(parts, w, known_sq=0.0):
+    """Return coefficients c >= 0 such that `known_sq + parts @ c` is nearest to `w^2`.
+
+    To first order in W, as :func:`fit_scale`, and where there is nothing to learn from
+    labels, they are 1 for the first part, 0 for all others.
+
+    Parameters
+    ----------
+    parts : ndarray of shape (n_pairs, n_parts)
+        Parts of squared distances.
+    w, known_sq : ndarray of shape (n_pairs,)
+        True distances, and a part of their squares that is exact.
+    """
+    from scipy.optimize import nnls
+
+    if not has_signal(parts[:, 0], w, known_sq):
+        return np.eye(1, parts.shape[1])[0]
+    unit = _label_units(w)
+    size = np.maximum(np.sqrt(np.mean(np.square(parts), axis=0)), np.finfo(float).tiny)
+    coefficients, _ = nnls(parts / size / unit[:, None], (w**2 - known_sq) / unit)
+    return coefficients / size
 
 
 def fit_correction(features, ends, w, known_sq, start):

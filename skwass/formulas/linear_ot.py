@@ -1,12 +1,22 @@
 """Linear optimal transport: maps from one reference measure to all others."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from ..measures.subsets import blocks_of
 from ..ot.maps import transport_maps
-from .correction import FeatureMap, fit_correction, fit_scale, gaps_squared, has_signal
+from .correction import (
+    FeatureMap,
+    fit_correction,
+    fit_parts,
+    fit_scale,
+    gaps_squared,
+    has_signal,
+)
+
+# Private axes are shared within this part of a typical distance.
+PRIVATE_REACH = 3e-2
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -27,30 +37,50 @@ class LinearMaps:
         Axes to project on; of length 0 without a projection.
     stretch : float
         Factor of what is projected.
+    private : ndarray of shape (2,)
+        What private axes hold, as multiples of the variance that the projection drops,
+        and of what is `unresolved`; empty without such axes.
+    reach : float
+        Distance of columns within which private axes are shared.
     """
 
     points: np.ndarray
     weights: np.ndarray
     solver: object
     feature_map: FeatureMap
-    center: np.ndarray
-    components: np.ndarray
-    stretch: float
+    center: np.ndarray = field(default_factory=lambda: np.empty(0))
+    components: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    stretch: float = 1.0
+    private: np.ndarray = field(default_factory=lambda: np.empty(0))
+    reach: float = 0.0
 
     def embed(self, measures, n_jobs=None):
-        """Return float32 rows whose Euclidean distance is about W2."""
+        """Return float32 rows whose distance is about W2, private axes last."""
         parts = []
         for some in blocks_of(measures, self.points.size):
             moves = transport_maps(self.points, self.weights, some, self.solver, n_jobs)
             shapes, means = split_moves(moves, self.weights)
             Z = np.hstack([self.feature_map.apply(shapes), means])
+            dropped = np.zeros(len(Z))
             if len(self.components):
-                Z = self.stretch * (Z - self.center) @ self.components.T
+                Z, dropped = self.projected(Z)
+            if len(self.private):
+                own = np.array([dropped, unresolved(moves, self, some)])
+                Z = np.column_stack([Z, np.sqrt(self.private @ own)])
             parts.append(Z.astype(np.float32))
         return np.concatenate(parts)
 
+    def projected(self, Z):
+        """Return stretched scores of embeddings, and the variance that they drop."""
+        centred = Z - self.center
+        scores = centred @ self.components.T
+        dropped = np.square(centred).sum(axis=1) - np.square(scores).sum(axis=1)
+        return self.stretch * scores, np.maximum(dropped, 0)
+
     def decode(self, Z):
         """Return where rows move the points of the reference: [n, n_points, d]."""
+        if len(self.private):
+            Z = Z[:, :-1]
         if len(self.components):
             Z = Z @ self.components / self.stretch + self.center
         shapes, means = np.split(Z, [self.points.size], axis=1)
@@ -58,18 +88,7 @@ class LinearMaps:
         return self.points + moves / np.sqrt(self.weights)[:, None] + means[:, None]
 
 
-def fit_maps(
-    moves,
-    reference,
-    solver,
-    ends,
-    w,
-    *,
-    scale,
-    correction,
-    n_components=None,
-    rng=None,
-):
+def fit_maps(moves, reference, solver, ends, w, *, scale, correction):
     """Fit maps of some measures to distances of some pairs.
 
     Parameters
@@ -86,44 +105,46 @@ def fit_maps(
         Their distances.
     scale, correction : bool
         Whether to fit one number, and a form, to distances.
-    n_components : int, default=None
-        Axes to project on.
-    rng : numpy.random.RandomState, default=None
-        Draws, for a projection.
 
     Returns
     -------
     maps : LinearMaps
+        Without a projection and private axes.
     Z : ndarray of shape (n_measures, n_features)
-        Embeddings before they are projected.
+        Embeddings.
+    """
+    shapes, means = split_moves(moves, reference[1])
+    feature_map = _fit_feature_map(shapes, means, ends, w, scale, correction)
+    Z = np.hstack([feature_map.apply(shapes), means])
+    points, weights = reference
+    return LinearMaps(points, weights, solver, feature_map), Z
+
+
+def project(maps, Z, ends, w, n_components, rng):
+    """Return maps that end with a projection on the leading axes of embeddings.
+
+    Parameters
+    ----------
+    maps : LinearMaps
+        Without a projection.
+    Z : ndarray of shape (n_measures, n_features)
+        Embeddings by them.
+    ends, w : ndarray of shape (n_pairs, 2) and (n_pairs,)
+        Rows of `Z` whose distances are known, and these; none without labels.
+    n_components : int
+        Axes.
+    rng : numpy.random.RandomState
+        Draws.
+
+    Returns
+    -------
+    maps : LinearMaps
 
     Raises
     ------
     ValueError
         For more components than there are.
     """
-    shapes, means = split_moves(moves, reference[1])
-    feature_map = _fit_feature_map(shapes, means, ends, w, scale, correction)
-    Z = np.hstack([feature_map.apply(shapes), means])
-    center, components, stretch = np.empty(0), np.empty((0, 0)), 1.0
-    if n_components is not None:
-        center, components = _fit_components(Z, n_components, rng)
-        if scale or correction:  # what is cut off was part of the distances
-            stretch = fit_scale(gaps_squared(Z @ components.T, ends), w)
-    points, weights = reference
-    maps = LinearMaps(points, weights, solver, feature_map, center, components, stretch)
-    return maps, Z
-
-
-def _fit_feature_map(shapes, means, ends, w, scale, correction):
-    gaps_sq, known_sq = gaps_squared(shapes, ends), gaps_squared(means, ends)
-    factor = fit_scale(gaps_sq, w, known_sq) if scale or correction else 1.0
-    if correction and has_signal(gaps_sq, w, known_sq):
-        return fit_correction(shapes, ends, w, known_sq, factor)
-    return FeatureMap.scaling(shapes.shape[1], factor)
-
-
-def _fit_components(Z, n_components, rng):
     from sklearn.decomposition import PCA
 
     if n_components > min(Z.shape):
@@ -133,7 +154,61 @@ def _fit_components(Z, n_components, rng):
             "Lower it, or fit to more measures (see n_maps)."
         )
     pca = PCA(n_components, random_state=rng.randint(2**31 - 1)).fit(Z)
-    return pca.mean_, pca.components_
+    stretch = 1.0
+    if len(ends):  # what is cut off was part of the distances
+        stretch = fit_scale(gaps_squared(Z @ pca.components_.T, ends), w)
+    axes = {"center": pca.mean_, "components": pca.components_}
+    return replace(maps, **axes, stretch=stretch)
+
+
+def add_private(maps, Z, spreads, ends, w):
+    """Return maps whose embeddings have private axes.
+
+    What columns cannot hold is orthogonal in two measures, or nearly so, and adds up in
+    their squared distance. It is a multiple of what the projection drops, and of
+    `unresolved`, fitted to distances together with the scale of the columns.
+
+    Parameters
+    ----------
+    maps : LinearMaps
+        With or without a projection.
+    Z : ndarray of shape (n_measures, n_features)
+        Embeddings before it.
+    spreads : ndarray of shape (n_measures,)
+        What is unresolved of the measures.
+    ends, w : ndarray of shape (n_pairs, 2) and (n_pairs,)
+        As above; without labels, private axes hold all that is dropped.
+
+    Returns
+    -------
+    maps : LinearMaps
+    """
+    means, dropped = Z[:, maps.points.size :], np.zeros(len(Z))
+    shapes, known_sq = Z[:, : maps.points.size], gaps_squared(means, ends)
+    if len(maps.components):
+        shapes, dropped = maps.projected(Z)
+        known_sq = np.zeros(len(w))
+    own = np.column_stack([dropped, spreads])
+    of_columns, private = 1.0, np.array([1.0, 0.0])
+    if len(ends):
+        gaps_sq = gaps_squared(shapes, ends)
+        parts = np.column_stack([gaps_sq, own[ends].sum(axis=1)])
+        of_columns, *private = fit_parts(parts, w, known_sq)
+    # A typical distance, of which private axes are shared within a small part.
+    variance = of_columns * shapes.var(axis=0).sum() + np.mean(own @ private)
+    reach = PRIVATE_REACH * np.sqrt(2 * variance)
+    maps = replace(maps, private=np.array(private), reach=reach)
+    if len(maps.components):
+        return replace(maps, stretch=maps.stretch * of_columns**0.5)
+    return replace(maps, feature_map=maps.feature_map.stretched(of_columns**0.5))
+
+
+def _fit_feature_map(shapes, means, ends, w, scale, correction):
+    gaps_sq, known_sq = gaps_squared(shapes, ends), gaps_squared(means, ends)
+    factor = fit_scale(gaps_sq, w, known_sq) if scale or correction else 1.0
+    if correction and has_signal(gaps_sq, w, known_sq):
+        return fit_correction(shapes, ends, w, known_sq, factor)
+    return FeatureMap.scaling(shapes.shape[1], factor)
 
 
 def split_moves(moves, weights):
@@ -145,3 +220,33 @@ def split_moves(moves, weights):
     means = weights @ moves
     shapes = (moves - means[:, None]) * np.sqrt(weights)[:, None]
     return shapes.reshape(len(moves), means.shape[1] * len(weights)), means
+
+
+def unresolved(moves, reference, measures):
+    """Return the variance of mass about the place its reference point is moved to.
+
+    An optimal plan may send the mass of one point to several places: of them, maps keep
+    the mean.
+
+    Parameters
+    ----------
+    moves : ndarray of shape (n_measures, n_points, d)
+        Where maps move the points of the reference.
+    reference : LinearMaps
+        Its points and weights.
+    measures : Histograms or PointClouds
+        Where the mass is.
+
+    Returns
+    -------
+    variance : ndarray of shape (n_measures,)
+        Not negative.
+    """
+    places, weights = reference.points + moves, reference.weights
+    means = weights @ places
+    of_places = np.square(places - means[:, None]).sum(axis=2) @ weights
+    variances = np.empty(len(measures))
+    for number in range(len(measures)):
+        points, masses = measures.measure(number)
+        variances[number] = masses @ np.square(points - masses @ points).sum(axis=1)
+    return np.maximum(variances - of_places, 0)

@@ -12,14 +12,14 @@ _SIGNAL = 0.1
 
 
 class Encoder(nn.Module):
-    """Stages in turn: rows [B, n] -> embedding [B, k].
+    """Stages in turn: rows [B, n] -> embedding [B, k], and maybe one private column.
 
     Parameters
     ----------
     stages : sequence of nn.Module
         The last ends with a linear layer.
     n_out : int
-        k.
+        k, a private column not counted.
     """
 
     def __init__(self, stages: Sequence[nn.Module], n_out: int) -> None:
@@ -40,11 +40,12 @@ class Encoder(nn.Module):
         """
         if squared:
             return
-        z = self(rows).double()
+        (n_out,) = self.blocks
+        z = self(rows)[:, :n_out].double()
         spread = torch.pdist(z).square().mean().sqrt()
         if spread > ROUNDING * z.norm(dim=1).max():
             last = [x for x in self.layers.modules() if isinstance(x, nn.Linear)][-1]
-            last.weight *= signal(rows) / spread
+            last.weight[:n_out] *= signal(rows) / spread
             last.bias.zero_()
 
 

@@ -35,15 +35,25 @@ class FeatureMaps(nn.Module):
 
 
 class KuratowskiEncoder(nn.Module):
-    """Feature maps, each scaled by its learned weight: [B, n] -> [B, sum of sizes]."""
+    """Feature maps, each scaled by its learned weight: [B, n] -> [B, sum of sizes].
 
-    def __init__(self, features: nn.Module, weights: BlockWeights) -> None:
+    With a private axis, one column more, of all feature maps.
+    """
+
+    def __init__(
+        self, features: nn.Module, weights: BlockWeights, private_axis: bool = False
+    ) -> None:
         super().__init__()
         self.features = features
         self.weights = weights
+        self.private = nn.Linear(sum(weights.sizes), 1) if private_axis else None
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.weights(self.features(x))
+        features = self.features(x)
+        rows = self.weights(features)
+        if self.private is None:
+            return rows
+        return torch.cat([rows, self.private(torch.cat(features, dim=1))], dim=1)
 
     @property
     def times(self) -> np.ndarray | None:

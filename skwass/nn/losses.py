@@ -5,22 +5,20 @@ References: [DWE] Courty, Flamary, Ducoffe (2018). Learning Wasserstein Embeddin
 Learning.
 """
 
-from collections.abc import Sequence
-
 import torch
 from torch import Tensor
 
-from .readouts import paired_distances
+from .readouts import Readout, paired_distances
 
 
 def distance_regression(
-    z_a: Tensor, z_b: Tensor, w: Tensor, blocks: Sequence[int], squared: bool
+    z_a: Tensor, z_b: Tensor, w: Tensor, readout: Readout, squared: bool
 ) -> Tensor:
     """Mean over pairs of (d - W)^2, the loss of [KENN], or of (d^2 - W^2)^2.
 
     The latter, `squared`, is the first term of [DWE], eq. 2. `w` is not squared.
     """
-    d = paired_distances(z_a, z_b, blocks, squared)
+    d = paired_distances(z_a, z_b, readout, squared)
     return (d - (w.square() if squared else w)).square().mean()
 
 

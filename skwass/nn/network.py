@@ -10,6 +10,7 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import softplus
 
 from ..measures import Histograms, PointClouds
 from ..measures.subsets import evenly
@@ -21,10 +22,16 @@ from .encoders import Encoder
 from .inputs import FixedInput
 from .kuratowski import KuratowskiEncoder
 from .ragged import CloudBatch, in_order
+from .readouts import Readout
 from .slopes import RowSlopes
 from .transformer import SetEncoder
 
 Measures = Histograms | PointClouds
+# Within this distance of shapes, in units of `scale`, private axes are shared.
+REACH = 3e-2
+# Private axes have lengths of about softplus of this at the start, 0.1 in units of
+# `scale`: so short that the fit decides.
+_START = -2.25
 # Measures that initial scales are calibrated on.
 CALIBRATION_ROWS = 256
 
@@ -45,11 +52,13 @@ class Network(nn.Module):
     points : SetEncoder or None
         Learned layers on points; `inputs` is a `CloudInput` then.
     encoder : nn.Module
-        [B, numbers of both] -> [B, k]. Its `blocks` are the sizes of parts of an
-        embedding whose Euclidean distances add up; `calibrate(rows, squared)` chooses
-        scales.
+        [B, numbers of both] -> [B, k], or [B, k + 1] with a private axis. Its `blocks`
+        are the sizes of parts of an embedding whose Euclidean distances add up, k in
+        all; `calibrate(rows, squared)` chooses scales.
     decoder : MeasureDecoder or None
         [B, k + n_exact] -> measures.
+    private_axis : bool
+        Whether the last column of an embedding is the length of its private axis.
     """
 
     inputs: Any  # a CloudInput, where points have learned layers
@@ -62,6 +71,7 @@ class Network(nn.Module):
         points: SetEncoder | None,
         encoder: Encoder | KuratowskiEncoder,
         decoder: MeasureDecoder | None,
+        private_axis: bool = False,
     ) -> None:
         super().__init__()
         self.inputs = inputs
@@ -70,7 +80,8 @@ class Network(nn.Module):
         self.decoder = decoder
         self.n_exact = inputs.n_exact
         *first, last = encoder.blocks
-        self.blocks: tuple[int, ...] = (*first, last + self.n_exact)
+        blocks = (*first, last + self.n_exact)
+        self.readout = Readout(blocks, self.n_exact, REACH if private_axis else None)
         self.register_buffer("scale", torch.empty(()))
 
     @torch.no_grad()
@@ -129,8 +140,15 @@ class Network(nn.Module):
         return free, means
 
     def decode(self, z: Tensor) -> Tensor:
-        """Decode embeddings in units of `scale`, as the decoder's loss needs them."""
-        return self.decoder(*self.split(z), self.scale)  # type: ignore[misc]
+        """Decode embeddings in units of `scale`, as the decoder's loss needs them.
+
+        What a measure has alone says nothing of where its mass is.
+        """
+        return self.decoder(*self._common(z), self.scale)  # type: ignore[misc]
+
+    def _common(self, z: Tensor) -> tuple[Tensor, Tensor]:
+        """Return what is learned of embeddings, and exact means."""
+        return self.split(z[:, : self.readout.n_common])
 
     def decoding_loss(self, z: Tensor, data: MeasureData, numbers: Tensor) -> Tensor:
         """Return what the decoder adds to the loss for embeddings of measures."""
@@ -141,7 +159,7 @@ class Network(nn.Module):
     def reconstruct(self, z: Tensor) -> Tensor:
         """Decode embeddings in the units of the data: masses, or points."""
         decoder: Any = self.decoder
-        _, means = self.split(z)
+        _, means = self._common(z)
         return decoder.finish(self.decode(z / self.scale), means, self.inputs)
 
     def data(
@@ -187,4 +205,7 @@ class Network(nn.Module):
     def _encode(self, free: Tensor, means: Tensor) -> Tensor:
         """Return embeddings in units of `scale`, with exact means at the end."""
         z = self.encoder(free)
-        return torch.cat([z, means / self.scale], dim=1) if self.n_exact else z
+        if not self.readout.has_private:
+            return torch.cat([z, means / self.scale], dim=1) if self.n_exact else z
+        z, private = z[:, :-1], z[:, -1:]
+        return torch.cat([z, means / self.scale, softplus(private + _START)], dim=1)

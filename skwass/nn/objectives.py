@@ -60,7 +60,7 @@ class PairObjective:
         z = model.encode(self.data, batch.measures)  # [U, k]
         # index_select, for its backward pass is faster than that of z[batch.left].
         left, right = z.index_select(0, batch.left), z.index_select(0, batch.right)
-        loss = distance_regression(left, right, batch.w, model.blocks, self.squared)
+        loss = distance_regression(left, right, batch.w, model.readout, self.squared)
         if model.decoder is not None:
             decoded = batch.measures[batch.decoded]
             z = z[batch.decoded]  # [V, k]
@@ -101,7 +101,7 @@ class ValidationScore:
         parts = numbers.split(CHUNK_ROWS)
         z = torch.cat([model.encode(self.data, part) for part in parts])
         left, right = self.pairs.unbind(1)
-        error = paired_distances(z[left], z[right], model.blocks) - self.w
+        error = paired_distances(z[left], z[right], model.readout) - self.w
         variance = (self.w - self.w.mean()).square().mean()
         # Equal distances have no variance to explain; the order of scores survives.
         return float(1 - error.square().mean() / variance.clamp_min(1e-12))

@@ -5,7 +5,6 @@ probe is known, so that one gradient in the row gives the derivatives of a dista
 toward all probes, by products with a fixed matrix.
 """
 
-from collections.abc import Sequence
 from typing import Protocol
 
 import torch
@@ -13,14 +12,12 @@ from torch import Tensor
 from torch.nn.functional import embedding_bag
 
 from .pairs import PairBatch
+from .readouts import Readout, paired_squares
 
 # Slopes of W are those of W^2 over 2 W. W counts as this much at least, in units of the
 # root of the mean square of labels, or close pairs would outweigh all others.
 LEAST_W = 0.3
 
-
-# Squared distances of blocks below this have no gradient.
-_TINY = 1e-24
 # Places on a line at which what lies below is tabulated.
 N_TABLE = 128
 
@@ -36,7 +33,9 @@ class RowSlopes(Protocol):
 class RowModel(Protocol):
     """What this regression needs of a network."""
 
-    blocks: tuple[int, ...]
+    @property
+    def readout(self) -> Readout: ...
+
     n_exact: int  # columns of rows that are the mean, and stand still
 
     def encode_rows(self, rows: Tensor) -> Tensor: ...  # [U, n + n_exact] -> [U, k]
@@ -157,7 +156,7 @@ def slope_regression(
     free = free.detach().requires_grad_()
     z = model.encode_rows(torch.cat([free, exact], dim=1))
     left, right = z.chunk(2)
-    squares = _squared_distances(left, right, model.blocks)
+    squares = paired_squares(left, right, model.readout)
     (gradient,) = torch.autograd.grad(squares.sum(), free, create_graph=True)
     slopes = data.row_slopes(gradient, free, batch.measures[ends])
     error = slopes - torch.cat(batch.slopes.unbind(1))  # [2 B, r]
@@ -165,13 +164,3 @@ def slope_regression(
         unit = 2 * batch.w.clamp_min(LEAST_W)
         error = error / torch.cat([unit, unit])[:, None]
     return error.square().mean()
-
-
-def _squared_distances(z_a: Tensor, z_b: Tensor, blocks: Sequence[int]) -> Tensor:
-    """Return squared distances row by row; second derivatives at 0 are finite."""
-    difference = z_a - z_b
-    if len(blocks) == 1:
-        return difference.square().sum(dim=1)
-    parts = difference.split(tuple(blocks), dim=1)
-    squares = [part.square().sum(dim=1).clamp_min(_TINY) for part in parts]
-    return torch.stack(squares).sqrt().sum(dim=0).square()

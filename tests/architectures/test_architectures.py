@@ -69,7 +69,7 @@ def test_any_network_goes_into_any_embedder(embedder, architecture, digits, tmp_
         n_columns = sum(fitted.block_sizes_) + fitted.module_.n_exact
     else:
         n_columns = fitted.n_components
-    assert Z.shape == (100, n_columns)
+    assert Z.shape == (100, n_columns + fitted.module_.readout.has_private)
     assert type(fitted.architecture_) is type(architecture)
     fitted.save(tmp_path / "file")
     again = embedder.load(tmp_path / "file")
@@ -289,7 +289,7 @@ def test_labels_by_name_and_object_are_the_same(digits):
 def test_sizes_may_be_numbers_of_numpy(digits):
     for widths in (np.array([8, 4]), [np.int64(8), 4]):
         small = make_small(WormholeEmbedder, architecture=Slices(widths), max_iter=1)
-        assert small.fit(digits[0]).n_parameters_ == 256 * 8 + 8 + 36 + 70
+        assert small.fit(digits[0]).n_parameters_ == 256 * 8 + 8 + 36 + 75
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ def test_going_on_with_another_network_is_named(digits, tmp_path):
         expected = r"n_components=7, architecture=Slices\(w.*, exact_mean=False in"
         with pytest.warns(UserWarning, match=expected):
             fitted.partial_fit(digits[0])
-        assert fitted.transform(digits[1]).shape == (100, 16)
+        assert fitted.transform(digits[1]).shape == (100, 17)
 
 
 def test_a_decoder_of_masses_does_not_learn_other_bins(digits):
@@ -366,7 +366,7 @@ def test_a_decoder_of_masses_does_not_learn_other_bins(digits):
         else:
             with pytest.raises(ValueError, match="bins other than .* decoder="):
                 embedder.partial_fit(X)
-        assert embedder.transform(X).shape == (40, 16)
+        assert embedder.transform(X).shape == (40, 17)
 
 
 class Pooled(Slices):

@@ -41,7 +41,7 @@ def test_every_architecture_learns(architecture, small, digits, test_distances):
     embedder = small(**{"architecture": architecture, **parameters}, decoder=None).fit(
         digits[0]
     )
-    assert embedder.transform(digits[1]).shape == (100, 16)
+    assert embedder.transform(digits[1]).shape == (100, 17)
     learned = embedder.pairwise_distances(digits[1])
     constant = np.full_like(test_distances, test_distances.mean())
     error = relative_error(learned, test_distances)
@@ -133,7 +133,7 @@ def test_no_decoder_without_a_weight(small, digits):
 
 
 def test_decoding_the_wrong_width(fitted):
-    with pytest.raises(ValueError, match="Got X with 3 columns, expected 50"):
+    with pytest.raises(ValueError, match="Got X with 3 columns, expected 51"):
         fitted.inverse_transform(np.zeros((2, 3)))
 
 

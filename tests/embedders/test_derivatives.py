@@ -43,8 +43,11 @@ def have_slopes(batches):
     ],
 )
 def test_derivatives_are_worth_labels(name, digits, test_distances):
-    """Of few pairs; with all else equal, the mean of two seeds."""
-    settings = {"n_pairs": 300, "max_iter": 30, "batch_size": 64}
+    """Of few pairs; with all else equal, the mean of two seeds.
+
+    Without private axes, which take off more of the error than derivatives do here.
+    """
+    settings = {"n_pairs": 300, "max_iter": 30, "batch_size": 64, "private_axis": False}
     embedder = partial(make_small, EMBEDDERS[name], **settings)
     errors = [
         np.mean(

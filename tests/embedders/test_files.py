@@ -56,7 +56,7 @@ def test_set_params_after_fit_does_not_change_what_is_saved(small, digits, tmp_p
     embedder = small(max_iter=1).fit(digits[0])
     embedder.set_params(n_components=3, architecture="convolutional").save(path)
     again = DeepWassersteinEmbedder.load(path)
-    assert again.transform(digits[1]).shape == (100, 16)
+    assert again.transform(digits[1]).shape == (100, 17)
 
 
 def test_what_cannot_be_saved_is_refused(small, digits, tmp_path):

@@ -116,7 +116,9 @@ def test_correction_takes_error_off_unseen_measures(blobs):
 
 def test_all_components_change_no_distance(digits):
     one, other = (
-        LinearOTEmbedder(k, n_reference=20, grid_shape=(8, 8), random_state=0)
+        LinearOTEmbedder(
+            k, private_axis=False, n_reference=20, grid_shape=(8, 8), random_state=0
+        )
         .fit(digits[0])
         .pairwise_distances(digits[1])
         for k in (None, 42)
@@ -124,7 +126,7 @@ def test_all_components_change_no_distance(digits):
     # The mean of shapes weighs nothing, so that 40 of 42 columns hold all.
     assert_allclose(one, other, rtol=1e-2)
     few = LinearOTEmbedder(10, n_reference=20, grid_shape=(8, 8), random_state=0)
-    assert few.fit(digits[0]).transform(digits[1]).shape == (100, 10)
+    assert few.fit(digits[0]).transform(digits[1]).shape == (100, 11)
 
 
 def test_labels_and_solves_are_counted(digits):

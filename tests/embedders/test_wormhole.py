@@ -104,7 +104,7 @@ def test_translates_are_at_their_true_distance(clouds):
     W = embedder.pairwise_distances([(x, a), (x + shift, a)])
     assert W[0, 1] == pytest.approx(np.linalg.norm(shift), rel=1e-6)
     Z = embedder.transform([(x, a), (x + shift, a)])
-    np.testing.assert_allclose(Z[1, -3:] - Z[0, -3:], shift, rtol=1e-6)
+    np.testing.assert_allclose(Z[1, -4:-1] - Z[0, -4:-1], shift, rtol=1e-6)
 
 
 def test_distances_are_never_below_those_of_means(clouds):
@@ -131,9 +131,9 @@ def test_distances_are_never_below_those_of_means(clouds):
 def test_when_the_mean_is_exact(parameters, is_exact, clouds):
     embedder = small(max_iter=1, n_pairs=50, **parameters).fit(clouds[:20])
     Z = embedder.transform(clouds)
-    assert Z.shape[1] == embedder.n_components
+    assert Z.shape[1] == embedder.n_components + 1
     means = np.stack([(a / a.sum()) @ x for x, a in clouds])
-    columns = Z[:, -3:] - Z[0, -3:]
+    columns = Z[:, -4:-1] - Z[0, -4:-1]
     assert np.allclose(columns, means - means[0], atol=1e-5) == is_exact
 
 
@@ -282,7 +282,7 @@ def test_decoded_clouds_are_near():
     means = np.stack([x.mean(axis=0) for x in clouds])
     np.testing.assert_allclose(made.mean(axis=1), means, atol=1e-4)
     shifted = Z.copy()
-    shifted[:, -2:] += [100, -50]
+    shifted[:, -3:-1] += [100, -50]
     moved = embedder.inverse_transform(shifted) - made
     np.testing.assert_allclose(
         moved, np.broadcast_to([100, -50], moved.shape), atol=1e-4
@@ -300,7 +300,7 @@ def test_the_size_of_decoded_clouds_is_that_of_the_data(clouds):
     # Their means are exact, whatever was learned.
     means = np.stack([a @ x / a.sum() for x, a in clouds])
     np.testing.assert_allclose(made.mean(axis=1), means, atol=1e-4)
-    with pytest.raises(ValueError, match="Got X with 3 columns, expected 16"):
+    with pytest.raises(ValueError, match="Got X with 3 columns, expected 17"):
         embedder.inverse_transform(np.zeros((1, 3)))
     assert not hasattr(small(), "inverse_transform")
 

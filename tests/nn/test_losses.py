@@ -8,6 +8,7 @@ import torch
 from scipy.stats import entropy
 
 from skwass.nn.losses import distance_regression, kl_reconstruction, sqrt_sparsity
+from skwass.nn.readouts import Readout
 
 RNG = np.random.default_rng(0)
 Z_A, Z_B = RNG.normal(size=(2, 6, 4))
@@ -35,11 +36,11 @@ def distances_by_hand(blocks):
 def test_regression_is_a_mean_square_without_one_half(blocks, power):
     d = distances_by_hand(blocks)
     z_a, z_b, w = tensors(Z_A, Z_B, W)
-    value = distance_regression(z_a, z_b, w, blocks, power == 2)
+    value = distance_regression(z_a, z_b, w, Readout(blocks), power == 2)
     assert float(value) == pytest.approx(np.mean((d**power - W**power) ** 2))
     # Distances to a power 0.5 too large, for every pair: 0.5^2.
     (w,) = tensors((d**power - 0.5) ** (1 / power))
-    value = distance_regression(z_a, z_b, w, blocks, power == 2)
+    value = distance_regression(z_a, z_b, w, Readout(blocks), power == 2)
     assert float(value) == pytest.approx(0.25)
 
 
@@ -90,14 +91,14 @@ def test_gradients(loss, arrays):
 @pytest.mark.parametrize("squared", [False, True])
 def test_gradients_of_the_regression(blocks, squared):
     arguments = [x.requires_grad_() for x in tensors(Z_A, Z_B, W)]
-    loss = partial(distance_regression, blocks=blocks, squared=squared)
+    loss = partial(distance_regression, readout=Readout(blocks), squared=squared)
     assert torch.autograd.gradcheck(loss, arguments)
 
 
 @pytest.mark.parametrize("blocks", BLOCKS, ids=str)
 def test_equal_measures_have_no_gradient(blocks):
     z_a, z_b, w = (x.requires_grad_() for x in tensors(Z_A, Z_A, 0 * W))
-    distance_regression(z_a, z_b, w, blocks, False).backward()
+    distance_regression(z_a, z_b, w, Readout(blocks), False).backward()
     assert (z_a.grad == 0).all()
 
 

@@ -7,7 +7,13 @@ from scipy.spatial.distance import cdist
 from torch.overrides import TorchFunctionMode
 
 from skwass.nn import readouts
-from skwass.nn.readouts import BlockWeights, paired_distances, pairwise_distances
+from skwass.nn.readouts import (
+    BlockWeights,
+    Readout,
+    paired_distances,
+    paired_squares,
+    pairwise_distances,
+)
 
 N, M, K = 23, 17, 5
 Z_A = np.random.default_rng(0).normal(size=(N, K)).astype(np.float32)
@@ -16,7 +22,8 @@ Z_B = np.random.default_rng(1).normal(size=(M, K)).astype(np.float32) + 2
 
 def distances(z_a, z_b=None, *, squared=False):
     z_b = z_b if z_b is None else torch.from_numpy(z_b)
-    out = pairwise_distances(torch.from_numpy(z_a), z_b, (z_a.shape[1],), squared)
+    readout = Readout((z_a.shape[1],))
+    out = pairwise_distances(torch.from_numpy(z_a), z_b, readout, squared)
     assert out.dtype == torch.float32
     return out.numpy()
 
@@ -115,9 +122,9 @@ def by_hand(z_a, z_b, blocks, squared=False):
 @pytest.mark.parametrize("squared", [False, True])
 def test_distances_of_blocks_add_up(blocks, squared):
     z_a, z_b = torch.from_numpy(Z_A), torch.from_numpy(Z_B)
-    out = pairwise_distances(z_a, z_b, blocks, squared).numpy()
+    out = pairwise_distances(z_a, z_b, Readout(blocks), squared).numpy()
     np.testing.assert_allclose(out, by_hand(Z_A, Z_B, blocks, squared), rtol=1e-6)
-    square = pairwise_distances(z_a, None, blocks, squared).numpy()
+    square = pairwise_distances(z_a, None, Readout(blocks), squared).numpy()
     np.testing.assert_allclose(
         square, by_hand(Z_A, Z_A, blocks, squared), rtol=1e-6, atol=1e-7
     )
@@ -131,9 +138,119 @@ def test_distances_of_blocks_add_up(blocks, squared):
 @pytest.mark.parametrize("squared", [False, True])
 def test_pairs_are_entries_of_the_matrix(blocks, squared):
     z_a, z_b = torch.from_numpy(Z_A[:M]), torch.from_numpy(Z_B)
-    matrix = pairwise_distances(z_a, z_b, blocks, squared)
-    paired = paired_distances(z_a, z_b, blocks, squared)
+    matrix = pairwise_distances(z_a, z_b, Readout(blocks), squared)
+    paired = paired_distances(z_a, z_b, Readout(blocks), squared)
     torch.testing.assert_close(paired, matrix.diagonal(), rtol=1e-5, atol=1e-6)
+
+
+# Sizes of blocks, and exact columns of the last.
+PRIVATE = [((3,), 0), ((5,), 2), ((2, 3), 0)]
+
+
+def with_private(blocks, n_exact, reach=0.05, n=40, seed=0):
+    """Embeddings of which some are near each other, some equal up to exact columns."""
+    rng = np.random.default_rng(seed)
+    k = sum(blocks)
+    z = np.column_stack([rng.normal(size=(n, k)), rng.uniform(0, 1, size=n)])
+    z[10:20] = z[:10]
+    z[10:20, : k - n_exact] += reach * rng.normal(size=(10, k - n_exact))
+    z[20:30] = z[:10]  # equal shapes
+    z[20:30, k - n_exact : k] += 1.0
+    z[30] = z[0]
+    z[31, :-1], z[31, -1] = z[0, :-1], 0.0  # the same place, nothing of its own
+    return torch.from_numpy(z), Readout(blocks, n_exact, reach)
+
+
+def formula(z_a, z_b, readout):
+    """The documented formula, in NumPy, of all pairs."""
+    k = readout.n_common
+    z_a, z_b = z_a.numpy(), z_b.numpy()
+    common = by_hand(z_a[:, :k], z_b[:, :k], readout.blocks, squared=True)
+    shape = slice(k - readout.n_exact)
+    rho = np.exp(-(cdist(z_a[:, shape], z_b[:, shape]) ** 2) / (2 * readout.reach**2))
+    r_a, r_b = z_a[:, -1][:, None], z_b[:, -1]
+    return common + r_a**2 + r_b**2 - 2 * r_a * r_b * rho
+
+
+@pytest.mark.usefixtures("block")
+@pytest.mark.parametrize(("blocks", "n_exact"), PRIVATE, ids=str)
+@pytest.mark.parametrize("squared", [False, True])
+class TestPrivateAxis:
+    """What measures have alone adds up, unless they are the same measure."""
+
+    def test_matrix_and_pairs_are_the_formula(self, blocks, n_exact, squared):
+        z, readout = with_private(blocks, n_exact)
+        expected = np.maximum(formula(z, z, readout), 0) ** (1 if squared else 0.5)
+        square = pairwise_distances(z, None, readout, squared).numpy()
+        atol = 1e-12 if squared else 1e-6
+        np.testing.assert_allclose(square, expected, rtol=1e-6, atol=atol)
+        np.testing.assert_array_equal(square, square.T)
+        np.testing.assert_array_equal(square.diagonal(), 0)
+        rectangle = pairwise_distances(z, z[5:], readout, squared).numpy()
+        np.testing.assert_allclose(rectangle, expected[:, 5:], rtol=1e-6, atol=atol)
+        i, j = torch.combinations(torch.arange(len(z))).T
+        paired = paired_distances(z[i], z[j], readout, squared).numpy()
+        np.testing.assert_allclose(paired, expected[i, j], rtol=1e-6, atol=atol)
+        if squared:
+            smooth = paired_squares(z[i], z[j], readout).numpy()
+            np.testing.assert_allclose(smooth, expected[i, j], rtol=1e-6, atol=1e-9)
+
+    def test_it_is_a_metric(self, blocks, n_exact, squared):
+        z, readout = with_private(blocks, n_exact, reach=0.5)
+        d = pairwise_distances(z, None, readout, squared=False).double()
+        detour = (d[:, :, None] + d[None, :, :]).amin(dim=1)
+        assert (d <= detour * (1 + 1e-6) + 1e-6).all()
+        if len(blocks) == 1:  # Euclidean: classical scaling has no negative eigenvalue
+            n = len(z)
+            J = np.eye(n) - 1 / n
+            D = pairwise_distances(z, None, readout, squared=True).double().numpy()
+            assert np.linalg.eigvalsh(-J @ D @ J)[0] > -1e-5
+
+    def test_equal_shapes_share_their_axes(self, blocks, n_exact, squared):
+        z, readout = with_private(blocks, n_exact)
+        d = pairwise_distances(z, None, readout, squared).numpy()
+        assert d[0, 30] == pytest.approx(0, abs=1e-6)
+        assert d[0, 31] == pytest.approx(float(z[0, -1]) ** (2 if squared else 1))
+        moved = [d[i, 20 + i] for i in range(10)]
+        expected = n_exact if squared else n_exact**0.5
+        np.testing.assert_allclose(moved, expected, atol=1e-6)
+
+    def test_a_euclidean_index_gives_the_same(self, blocks, n_exact, squared):
+        if len(blocks) > 1:
+            return
+        z, readout = with_private(blocks, n_exact, reach=1e-3)
+        stored, queries = z[:10], z[32:]
+        asked = queries.clone()
+        asked[:, -1] = 0
+        found = cdist(asked.numpy(), stored.numpy(), "sqeuclidean")
+        found += queries[:, -1:].numpy() ** 2
+        d = pairwise_distances(queries, stored, readout, squared).numpy()
+        np.testing.assert_allclose(d, found ** (1 if squared else 0.5), rtol=1e-6)
+
+    def test_units(self, blocks, n_exact, squared):
+        z, readout = with_private(blocks, n_exact)
+        d = pairwise_distances(z, None, readout, squared)
+        scaled = pairwise_distances(8 * z, None, readout.in_unit(8.0), squared)
+        torch.testing.assert_close(scaled, d * (64 if squared else 8))
+        assert Readout(blocks).in_unit(8.0) == Readout(blocks)
+
+
+@pytest.mark.parametrize(("blocks", "n_exact"), PRIVATE, ids=str)
+def test_gradients_with_a_private_axis(blocks, n_exact):
+    z, readout = with_private(blocks, n_exact, reach=0.5, n=40)
+    i, j = torch.combinations(torch.arange(32, 38)).T
+    a, b = z[i].clone().requires_grad_(), z[j].clone().requires_grad_()
+    for squared in (False, True):
+        assert torch.autograd.gradcheck(
+            lambda a, b, squared=squared: paired_distances(a, b, readout, squared),
+            (a, b),
+        )
+    assert torch.autograd.gradgradcheck(
+        lambda a, b: paired_squares(a, b, readout), (a, b)
+    )
+    same = z[:3].clone().requires_grad_()
+    paired_distances(same, z[:3], readout).sum().backward()
+    torch.testing.assert_close(same.grad, torch.zeros_like(same))
 
 
 def test_memory_is_that_of_the_result_and_blocks(monkeypatch):
@@ -150,7 +267,7 @@ def test_memory_is_that_of_the_result_and_blocks(monkeypatch):
     monkeypatch.setattr(readouts, "BLOCK", 32)
     z = torch.zeros(100, 60)
     with Spy():
-        pairwise_distances(z, None, (20, 20, 20), False)
+        pairwise_distances(z, None, Readout((20, 20, 20)), False)
     assert max(largest) == 100 * 100  # the result itself
 
 
@@ -179,7 +296,7 @@ class TestBlockWeights:
                 self.QUADRATURE, module.values, a, b, strict=True
             )
         ) ** (1 / power)
-        out = paired_distances(module(a), module(b), module.blocks)
+        out = paired_distances(module(a), module(b), Readout(module.blocks))
         torch.testing.assert_close(out, expected)
         assert module.blocks == ((2, 3) if aggregation == "l1" else (5,))
 
@@ -198,7 +315,9 @@ class TestBlockWeights:
         features[1] *= 1e3
         module.calibrate(features)
         z = module(features).detach()
-        d = pairwise_distances(z, None, module.blocks, aggregation == "l2").numpy()
+        d = pairwise_distances(
+            z, None, Readout(module.blocks), aggregation == "l2"
+        ).numpy()
         mean = d.sum() / (50 * 49)
         assert mean == pytest.approx(1, rel=1e-5)
         # Each map contributes its share, whatever its scale.
@@ -220,7 +339,9 @@ class TestBlockWeights:
 
         def distances(phi_1, phi_2, psi_1, psi_2, raw):
             return paired_distances(
-                module((phi_1, phi_2)), module((psi_1, psi_2)), module.blocks
+                module((phi_1, phi_2)),
+                module((psi_1, psi_2)),
+                Readout(module.blocks),
             )
 
         assert torch.autograd.gradcheck(distances, (*arguments, module.raw))

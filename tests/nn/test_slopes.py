@@ -14,15 +14,16 @@ from skwass.nn.pairs import PairBatch
 from skwass.nn.slopes import LEAST_W, LinearSlopes, slope_regression
 
 
-def make(blocks, n_exact=0):
+def make(blocks, n_exact=0, private_axis=False):
     generator = torch.Generator().manual_seed(0)
     free = sum(blocks) - n_exact
 
     def factory():
-        inputs, encoder = FixedInput(), Encoder(dense_stages([6, 8, free]), free)
+        stages = dense_stages([6, 8, free + private_axis])
+        inputs, encoder = FixedInput(), Encoder(stages, free)
         inputs.n_exact = n_exact
         encoder.blocks = (*blocks[:-1], blocks[-1] - n_exact)
-        return Network(inputs, None, encoder, None)
+        return Network(inputs, None, encoder, None, private_axis)
 
     model = build(factory, generator).double()
     model.scale.fill_(1.0)
@@ -35,14 +36,19 @@ def make(blocks, n_exact=0):
 
 def squares(model, rows, left, right):
     z = model.encode_rows(rows)
-    parts = (z[left] - z[right]).split(model.blocks, dim=1)
-    return sum(part.norm(dim=1) for part in parts).square()
+    n_common = model.readout.n_common
+    parts = (z[left] - z[right])[:, :n_common].split(model.readout.blocks, dim=1)
+    private = (z[left].square() + z[right].square())[:, n_common:].sum(dim=1)
+    return sum(part.norm(dim=1) for part in parts).square() + private
 
 
 @pytest.mark.parametrize("squared", [False, True])
+@pytest.mark.parametrize("private_axis", [False, True])
 @pytest.mark.parametrize(("blocks", "n_exact"), [((4,), 0), ((4, 3), 0), ((6,), 2)])
-def test_it_compares_with_derivatives_of_squared_distances(blocks, n_exact, squared):
-    model, rows, probes, parts = make(blocks, n_exact)
+def test_it_compares_with_derivatives_of_squared_distances(
+    blocks, n_exact, private_axis, squared
+):
+    model, rows, probes, parts = make(blocks, n_exact, private_axis)
     _, left, right, w, _ = parts
     share, slopes = 1e-6, torch.empty(3, 2, 3).double()
     start = squares(model, rows, left, right)
