@@ -15,7 +15,7 @@ _MAP_BLOCK, _MIN_STEPS = 64, 100
 # What maps leave to learn is little: pairs are then learned at this share of the rate.
 TUNING_RATE = 0.3
 # Epochs and steps, at least, of a schedule whose length is left open.
-LEAST_EPOCHS, LEAST_STEPS = 20, 3_000
+LEAST_EPOCHS, LEAST_STEPS = 30, 4_500
 # Epochs to wait, at least. With 10 of 375, 1,000 pairs came out a twelfth worse.
 _LEAST_PATIENCE = 10
 

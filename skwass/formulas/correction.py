@@ -143,8 +143,8 @@ def fit_scale(gaps_sq, w, known_sq=0.0):
 def fit_parts(parts, w, known_sq=0.0):
     """Return coefficients c >= 0 such that `known_sq + parts @ c` is nearest to `w^2`.
 
-    To first order in W, as :func:`fit_scale`, and where there is nothing to learn from
-    labels, they are 1 for the first part, 0 for all others.
+    To first order in W, as :func:`fit_scale`. Where labels say nothing, they are 1 for
+    the first part and 0 for all others.
 
     Parameters
     ----------
@@ -152,15 +152,21 @@ def fit_parts(parts, w, known_sq=0.0):
         Parts of squared distances.
     w, known_sq : ndarray of shape (n_pairs,)
         True distances, and a part of their squares that is exact.
+
+    Returns
+    -------
+    coefficients : ndarray of shape (n_parts,)
+    error : float
+        Root of the sum of squares that are left.
     """
     from scipy.optimize import nnls
 
     if not has_signal(parts[:, 0], w, known_sq):
-        return np.eye(1, parts.shape[1])[0]
+        return np.eye(1, parts.shape[1])[0], 0.0
     unit = _label_units(w)
     size = np.maximum(np.sqrt(np.mean(np.square(parts), axis=0)), np.finfo(float).tiny)
-    coefficients, _ = nnls(parts / size / unit[:, None], (w**2 - known_sq) / unit)
-    return coefficients / size
+    answer = nnls(parts / size / unit[:, None], (w**2 - known_sq) / unit)
+    return answer[0] / size, float(answer[1])
 
 
 def fit_correction(features, ends, w, known_sq, start):

@@ -4,19 +4,10 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..measures.subsets import blocks_of
+from ..measures.subsets import blocks_of, variances_of
 from ..ot.maps import transport_maps
-from .correction import (
-    FeatureMap,
-    fit_correction,
-    fit_parts,
-    fit_scale,
-    gaps_squared,
-    has_signal,
-)
-
-# Private axes are shared within this part of a typical distance.
-PRIVATE_REACH = 3e-2
+from .correction import FeatureMap, fit_correction, fit_scale, gaps_squared, has_signal
+from .private_axis import fit_private
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -164,9 +155,8 @@ def project(maps, Z, ends, w, n_components, rng):
 def add_private(maps, Z, spreads, ends, w):
     """Return maps whose embeddings have private axes.
 
-    What columns cannot hold is orthogonal in two measures, or nearly so, and adds up in
-    their squared distance. It is a multiple of what the projection drops, and of
-    `unresolved`, fitted to distances together with the scale of the columns.
+    They hold multiples of what the projection drops, and of `unresolved`, fitted to
+    distances together with the scale of the columns.
 
     Parameters
     ----------
@@ -183,24 +173,16 @@ def add_private(maps, Z, spreads, ends, w):
     -------
     maps : LinearMaps
     """
-    means, dropped = Z[:, maps.points.size :], np.zeros(len(Z))
-    shapes, known_sq = Z[:, : maps.points.size], gaps_squared(means, ends)
+    columns, means = np.split(Z, [maps.points.size], axis=1)
+    dropped, known_sq = np.zeros(len(Z)), gaps_squared(means, ends)
     if len(maps.components):
-        shapes, dropped = maps.projected(Z)
-        known_sq = np.zeros(len(w))
+        (columns, dropped), known_sq = maps.projected(Z), np.zeros(len(w))
     own = np.column_stack([dropped, spreads])
-    of_columns, private = 1.0, np.array([1.0, 0.0])
-    if len(ends):
-        gaps_sq = gaps_squared(shapes, ends)
-        parts = np.column_stack([gaps_sq, own[ends].sum(axis=1)])
-        of_columns, *private = fit_parts(parts, w, known_sq)
-    # A typical distance, of which private axes are shared within a small part.
-    variance = of_columns * shapes.var(axis=0).sum() + np.mean(own @ private)
-    reach = PRIVATE_REACH * np.sqrt(2 * variance)
-    maps = replace(maps, private=np.array(private), reach=reach)
+    stretch, private, reach = fit_private(columns, own, ends, w, known_sq)
+    maps = replace(maps, private=private, reach=reach)
     if len(maps.components):
-        return replace(maps, stretch=maps.stretch * of_columns**0.5)
-    return replace(maps, feature_map=maps.feature_map.stretched(of_columns**0.5))
+        return replace(maps, stretch=stretch * maps.stretch)
+    return replace(maps, feature_map=maps.feature_map.stretched(stretch))
 
 
 def _fit_feature_map(shapes, means, ends, w, scale, correction):
@@ -245,8 +227,4 @@ def unresolved(moves, reference, measures):
     places, weights = reference.points + moves, reference.weights
     means = weights @ places
     of_places = np.square(places - means[:, None]).sum(axis=2) @ weights
-    variances = np.empty(len(measures))
-    for number in range(len(measures)):
-        points, masses = measures.measure(number)
-        variances[number] = masses @ np.square(points - masses @ points).sum(axis=1)
-    return np.maximum(variances - of_places, 0)
+    return np.maximum(variances_of(measures) - of_places, 0)

@@ -7,7 +7,7 @@ from scipy.optimize import minimize
 from sklearn.exceptions import ConvergenceWarning
 
 from ._dual import with_fixed_signs
-from ._placement import place
+from ._placement import place, place_private
 from .nearest_edm import squared_distances
 
 # Corrections that L-BFGS keeps.
@@ -19,7 +19,7 @@ MAX_ROUNDS = 20
 MAX_ITER = 2_000
 
 
-def in_dimension(points, D, n_components, tol):
+def in_dimension(points, D, n_components, tol, private_axis=False):
     """Bring the optimum to the dimension that was asked for.
 
     Parameters
@@ -32,10 +32,13 @@ def in_dimension(points, D, n_components, tol):
         Dimension; `rank`, but at least 1, if None. More than `rank` pads with zeros.
     tol : float
         Relative gain of the stress at which the descent stops.
+    private_axis : bool, default=False
+        Whether each point has a direction of its own besides.
 
     Returns
     -------
-    Z : ndarray of shape (n, n_components)
+    Z : ndarray of shape (n, n_components), or (n, n_components + 1)
+        With private axes, their lengths are in the last column.
 
     Warns
     -----
@@ -45,9 +48,10 @@ def in_dimension(points, D, n_components, tol):
     rank = points.shape[1]
     k = max(rank, 1) if n_components is None else n_components
     if k >= rank:
-        return np.pad(points, ((0, 0), (0, k - rank)))
+        return np.pad(points, ((0, 0), (0, k - rank + private_axis)))
     unit = D.max()
-    Z, converged = reduce_dimension(points / np.sqrt(unit), D / unit, k, tol, MAX_ITER)
+    points, D = points / np.sqrt(unit), D / unit
+    Z, converged = reduce_dimension(points, D, k, tol, MAX_ITER, private_axis)
     if not converged:
         warnings.warn(
             f"The descent in n_components={k} dimensions stopped after {MAX_ITER} "
@@ -59,13 +63,14 @@ def in_dimension(points, D, n_components, tol):
     return np.sqrt(unit) * Z
 
 
-def reduce_dimension(points, D, n_components, tol, max_iter):
+def reduce_dimension(points, D, n_components, tol, max_iter, private_axis=False):
     """Return an embedding in few dimensions whose stress is locally least.
 
     Truncates points in principal axes and descends on
-    `sum_ij (|z_i - z_j|^2 - D_ij)^2`, which is not convex. Points that :func:`place`
-    would put elsewhere, however far, are put there, and the descent goes on until there
-    are none.
+    `sum_ij (|z_i - z_j|^2 - D_ij)^2`, which is not convex, or with private axes on
+    `sum_ij (|z_i - z_j|^2 + s_i + s_j - D_ij)^2` over different points and `s >= 0`,
+    from what truncation drops. Points that :func:`place` would put elsewhere, however
+    far, are put there, and the descent goes on until there are none.
 
     Parameters
     ----------
@@ -79,67 +84,110 @@ def reduce_dimension(points, D, n_components, tol, max_iter):
         Relative gain of the stress in one step at which L-BFGS stops.
     max_iter : int
         Steps of L-BFGS at most, a round.
+    private_axis : bool, default=False
+        Whether points have private axes.
 
     Returns
     -------
-    Z : ndarray of shape (n, n_components)
-        Centred, in principal axes.
+    Z : ndarray of shape (n, n_components), or (n, n_components + 1)
+        Centred, in principal axes; lengths of private axes in the last column.
     converged : bool
         Whether it stopped by itself.
     """
-    Z = points[:, :n_components]
+    Z, s = points[:, :n_components], None
+    if private_axis:
+        s = np.square(points[:, n_components:]).sum(axis=1)
     worthwhile = max(WORTHWHILE[0] * tol, WORTHWHILE[1])
     for _ in range(MAX_ROUNDS):
-        Z, descended = _descend(Z, D, tol, max_iter)
-        Z, has_moved = _move_single_points(Z, D, worthwhile)
+        Z, s, descended = _descend(Z, s, D, tol, max_iter)
+        Z, s, has_moved = _move_single_points(Z, s, D, worthwhile)
         if not has_moved:
             break
     Z = Z - Z.mean(axis=0)
     U, stretch, _ = np.linalg.svd(Z, full_matrices=False)
-    return with_fixed_signs(U * stretch), descended and not has_moved
+    Z = with_fixed_signs(U * stretch)
+    if private_axis:
+        Z = np.column_stack([Z, np.sqrt(s)])
+    return Z, descended and not has_moved
 
 
-def _descend(Z, D, tol, max_iter):
-    """Minimise the stress from Z by L-BFGS, each axis in units of its width."""
-    # The curvature along an axis goes as the square of its width (Gauss-Newton).
+def _descend(Z, s, D, tol, max_iter):
+    """Minimise the stress from Z and s by L-BFGS, each axis in units of its width.
+
+    Without private axes, `s` is None.
+    """
+    # The curvature along an axis goes as the square of its width (Gauss-Newton), which
+    # makes it 16 for these; that along s, with zeros elsewhere, is 4 n.
     width = np.linalg.norm(Z, axis=0)
     unit = 1 / np.where(width > 0, width, 1.0)
+    n_shared, unit_s = Z.size, 2 / np.sqrt(len(Z))
 
-    def stress(z):
-        Y = z.reshape(Z.shape) * unit
+    def stress(v):
+        Y = v[:n_shared].reshape(Z.shape) * unit
         R = squared_distances(Y)
+        if s is not None:
+            t = unit_s * v[n_shared:]
+            R += t[:, None] + t
+            np.fill_diagonal(R, 0)
         R -= D
-        gradient = 8 * (R.sum(axis=1)[:, None] * Y - R @ Y)
-        return np.vdot(R, R), (gradient * unit).ravel()
+        sums = R.sum(axis=1)
+        gradient = (8 * (sums[:, None] * Y - R @ Y) * unit).ravel()
+        if s is not None:
+            gradient = np.concatenate([gradient, 4 * unit_s * sums])
+        return np.vdot(R, R), gradient
 
+    start, bounds = (Z / unit).ravel(), None
+    if s is not None:
+        start = np.concatenate([start, s / unit_s])
+        bounds = [(None, None)] * n_shared + [(0, None)] * len(Z)
     options = {"maxiter": max_iter, "maxfun": 2 * max_iter, "maxcor": MEMORY}
     answer = minimize(
         stress,
-        (Z / unit).ravel(),
+        start,
         jac=True,
         method="L-BFGS-B",
+        bounds=bounds,
         options={**options, "ftol": tol, "gtol": 0.0},
     )
-    return answer.x.reshape(Z.shape) * unit, answer.status != 1
+    Z = answer.x[:n_shared].reshape(Z.shape) * unit
+    return Z, None if s is None else unit_s * answer.x[n_shared:], answer.status != 1
 
 
-def _move_single_points(Z, D, worthwhile):
+def _move_single_points(Z, s, D, worthwhile):
     """Move each point, in turn, that has a better place given all others."""
-    stress = _row_stress(Z, Z, D)
-    gains = stress - _row_stress(place(Z, D), Z, D)
-    moved, Z = False, Z.copy()
+    if s is not None:  # a point is at no distance from itself, and has no say
+        D = D + np.diag(2 * s)
+    stress = _row_stress(Z, s, Z, s, D)
+    gains = stress - _row_stress(*_placed(Z, s, D), Z, s, D)
+    moved, Z, s = False, Z.copy(), None if s is None else s.copy()
     for i in np.flatnonzero(gains > worthwhile * stress.sum()):
-        others = np.arange(len(Z)) != i
-        rest, d_sq = Z[others], D[i : i + 1, others]
-        z = place(rest, d_sq)
+        others, own = np.arange(len(Z)) != i, slice(i, i + 1)
+        rest, d_sq = (Z[others], _part(s, others)), D[own, others]
+        z, t = _placed(*rest, d_sq)
         # Earlier moves may have made this one useless.
-        if _row_stress(Z[i : i + 1], rest, d_sq) - _row_stress(z, rest, d_sq) > 0:
+        now = _row_stress(Z[own], _part(s, own), *rest, d_sq)
+        if now - _row_stress(z, t, *rest, d_sq) > 0:
             Z[i], moved = z[0], True
-    return Z, moved
+            if s is not None:
+                s[i] = t[0]
+    return Z, s, moved
 
 
-def _row_stress(Z, landmarks, d_sq):
-    """Return `sum_j (|z_i - landmarks_j|^2 - d_sq_ij)^2` for each row."""
+def _part(s, rows):
+    return None if s is None else s[rows]
+
+
+def _placed(landmarks, s, d_sq):
+    """Return where rows of distances put points, and what these have alone."""
+    if s is None:
+        return place(landmarks, d_sq), None
+    return place_private(landmarks, s, d_sq)
+
+
+def _row_stress(Z, t, landmarks, s, d_sq):
+    """Return `sum_j (|z_i - landmarks_j|^2 + t_i + s_j - d_sq_ij)^2` for each row."""
     E = np.square(Z).sum(axis=1)[:, None] + np.square(landmarks).sum(axis=1)
     E -= 2 * Z @ landmarks.T
+    if s is not None:
+        E += t[:, None] + s
     return np.square(E - d_sq).sum(axis=1)

@@ -18,6 +18,43 @@ FAINT = 1e-40
 MAX_STEPS = 200
 
 
+def place_private(landmarks, s, d_sq):
+    """Return the points, and what each has alone, that explain squared distances best.
+
+    Minimises `sum_j (|z - landmarks_j|^2 + t + s_j - d_sq_ij)^2` over `z` in the span
+    of the landmarks and `t >= 0`, for each row i, globally.
+
+    Parameters
+    ----------
+    landmarks : ndarray of shape (n, k)
+        Known points.
+    s : ndarray of shape (n,)
+        What each of these has alone, in units of squared distances.
+    d_sq : ndarray of shape (m, n)
+        Squared distances of new points to them.
+
+    Returns
+    -------
+    points : ndarray of shape (m, k)
+    t : ndarray of shape (m,)
+        Not negative.
+    """
+    b = d_sq - s
+    center = landmarks.mean(axis=0)
+    U, stretch, axes = np.linalg.svd(landmarks - center, full_matrices=False)
+    floor = stretch.max(initial=0) * max(landmarks.shape) * EPS
+    rank = np.count_nonzero(stretch > floor)
+    U, stretch, axes = U[:, :rank], stretch[:rank], axes[:rank]
+    b = b - np.square(U * stretch).sum(axis=1)
+    # Residuals are linear in z and alpha = |z|^2 + t, and alpha is free above |z|^2.
+    z, alpha = -b @ U / (2 * stretch), b.mean(axis=1)
+    t = alpha - np.square(z).sum(axis=1)
+    points, on_bound = z @ axes + center, t < 0
+    if on_bound.any():  # t is 0, and what is left is the problem without it
+        points[on_bound] = place(landmarks, (d_sq - s)[on_bound])
+    return points, np.maximum(t, 0)
+
+
 def place(landmarks, d_sq):
     """Return the points that explain squared distances to landmarks best.
 

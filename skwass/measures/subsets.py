@@ -47,6 +47,20 @@ def center_of(measures):
     return np.mean([a @ x for a, x in clouds], axis=0, dtype=np.float64)
 
 
+def variances_of(measures):
+    """Return the total variance of each measure, the trace of its covariance: [n]."""
+    if isinstance(measures, Histograms):
+        places = measures.support - measures.support.mean(axis=0)
+        means = measures.masses @ places
+        squares = measures.masses @ np.square(places).sum(axis=1)
+        return np.maximum(squares - np.square(means).sum(axis=1), 0)
+    variances = np.empty(len(measures))
+    for i, (x, a) in enumerate(zip(measures.points, measures.masses, strict=True)):
+        x = np.asarray(x, dtype=np.float64)
+        variances[i] = a @ np.square(x - a @ x).sum(axis=1)
+    return variances
+
+
 def some_clouds(measures, n_clouds):
     """Return some measures as clouds, evenly spaced in the order of the data."""
     return [measures.measure(i) for i in evenly(len(measures), n_clouds)]

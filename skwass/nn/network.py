@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import softplus
 
 from ..measures import Histograms, PointClouds
 from ..measures.subsets import evenly
@@ -22,16 +21,11 @@ from .encoders import Encoder
 from .inputs import FixedInput
 from .kuratowski import KuratowskiEncoder
 from .ragged import CloudBatch, in_order
-from .readouts import Readout
+from .readouts import PrivateAxis, Readout
 from .slopes import RowSlopes
 from .transformer import SetEncoder
 
 Measures = Histograms | PointClouds
-# Within this distance of shapes, in units of `scale`, private axes are shared.
-REACH = 3e-2
-# Private axes have lengths of about softplus of this at the start, 0.1 in units of
-# `scale`: so short that the fit decides.
-_START = -2.25
 # Measures that initial scales are calibrated on.
 CALIBRATION_ROWS = 256
 
@@ -79,10 +73,15 @@ class Network(nn.Module):
         self.encoder = encoder
         self.decoder = decoder
         self.n_exact = inputs.n_exact
-        *first, last = encoder.blocks
-        blocks = (*first, last + self.n_exact)
-        self.readout = Readout(blocks, self.n_exact, REACH if private_axis else None)
+        self.private = PrivateAxis() if private_axis else None
         self.register_buffer("scale", torch.empty(()))
+
+    @property
+    def readout(self) -> Readout:
+        """How distances are read off embeddings in units of `scale`."""
+        *first, last = self.encoder.blocks
+        reach = None if self.private is None else self.private.reach
+        return Readout((*first, last + self.n_exact), self.n_exact, reach)
 
     @torch.no_grad()
     def fit_to(
@@ -205,7 +204,7 @@ class Network(nn.Module):
     def _encode(self, free: Tensor, means: Tensor) -> Tensor:
         """Return embeddings in units of `scale`, with exact means at the end."""
         z = self.encoder(free)
-        if not self.readout.has_private:
+        if self.private is None:
             return torch.cat([z, means / self.scale], dim=1) if self.n_exact else z
-        z, private = z[:, :-1], z[:, -1:]
-        return torch.cat([z, means / self.scale, softplus(private + _START)], dim=1)
+        length = self.private(z[:, -1:])
+        return torch.cat([z[:, :-1], means / self.scale, length], dim=1)

@@ -33,6 +33,10 @@ _LEAST = 1e-12
 ROUNDING = 1e-5
 # Squared distances of blocks below this have no gradient.
 _TINY = 1e-24
+# Softplus of this is 0.1.
+_SHORT = -2.25
+# What private axes reach at the start, and at least: rounding must not part them.
+_REACH, _LEAST_REACH = 0.1, 0.03
 # Where the exponent of a kernel is larger, shapes share nothing that float64 sees.
 _APART = 40.0
 
@@ -66,7 +70,7 @@ class Readout:
 
     blocks: tuple[int, ...]
     n_exact: int = 0
-    reach: float | None = None
+    reach: float | Tensor | None = None
 
     @property
     def has_private(self) -> bool:
@@ -87,7 +91,31 @@ class Readout:
         """Return the same for embeddings multiplied by a number."""
         if self.reach is None:
             return self
-        return replace(self, reach=self.reach * unit)
+        return replace(self, reach=float(torch.as_tensor(self.reach).detach()) * unit)
+
+
+class PrivateAxis(nn.Module):
+    """Lengths of private axes, and how far they reach, in units of the scale.
+
+    A column that a network makes of a measure becomes a length.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.raw_reach = nn.Parameter(torch.empty(()))
+
+    @torch.no_grad()
+    def initialize(self, generator: torch.Generator) -> None:
+        """Start with short axes, that the fit may decide; nothing is drawn."""
+        self.raw_reach.zero_()
+
+    @property
+    def reach(self) -> Tensor:
+        """Distance of shapes within which private axes are shared."""
+        return _LEAST_REACH + _REACH * torch.exp(RATE * self.raw_reach)
+
+    def forward(self, column: Tensor) -> Tensor:
+        return softplus(column + _SHORT)
 
 
 class BlockWeights(nn.Module):

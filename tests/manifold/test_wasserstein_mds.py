@@ -8,6 +8,7 @@ import pytest
 import torch
 from matrices import ZOO, euclidean, noisy
 from numpy.testing import assert_array_equal
+from scipy.optimize import minimize
 from scipy.spatial.distance import cdist
 from sklearn.cluster import KMeans
 from sklearn.datasets import load_digits
@@ -129,7 +130,7 @@ def test_fewer_components(digits):
     optimum = WassersteinMDS().fit(W)
     stresses = []
     for k in (1, 2, 10):
-        mds = WassersteinMDS(k).fit(W)
+        mds = WassersteinMDS(k, private_axis=False).fit(W)
         assert mds.embedding_.shape == (110, k)
         assert mds.optimal_stress_ == optimum.stress_
         Z = mds.embedding_
@@ -144,10 +145,97 @@ def test_fewer_components(digits):
 def test_more_components_than_the_optimum_has():
     W = np.sqrt(euclidean(20, dim=3))
     mds = WassersteinMDS(8).fit(W)
-    assert mds.embedding_.shape == (20, 8)
+    assert mds.embedding_.shape == (20, 9)
+    assert WassersteinMDS(8, private_axis=False).fit_transform(W).shape == (20, 8)
     assert (mds.embedding_[:, 3:] == 0).all()
     np.testing.assert_allclose(mds.distance_matrix_, W, atol=1e-8)
     np.testing.assert_allclose(mds.transform(W), mds.embedding_, atol=1e-8)
+
+
+class TestPrivateAxis:
+    """Low rank plus diagonal: what each measure has alone."""
+
+    @pytest.fixture
+    def W(self, digits):
+        return digits[2][:110, :110]
+
+    def test_stress_falls_and_is_that_of_the_formula(self, W):
+        optimum = WassersteinMDS().fit(W).stress_
+        for k in (1, 2, 10):
+            plain = WassersteinMDS(k, private_axis=False).fit(W)
+            mds = WassersteinMDS(k).fit(W)
+            assert optimum < mds.stress_ < 0.8 * plain.stress_
+            z, s = mds.embedding_[:, :k], mds.embedding_[:, k] ** 2
+            expected = cdist(z, z, "sqeuclidean") + s[:, None] + s
+            np.fill_diagonal(expected, 0)
+            stress = np.square(expected - W**2).sum()
+            assert mds.stress_ == pytest.approx(stress, rel=1e-8)
+            found = mds.pairwise_distances(W, squared=True)
+            np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+            stored = mds.embedded_distances(mds.embedding_[:5], mds.embedding_)
+            np.testing.assert_allclose(stored, mds.distance_matrix_[:5], rtol=1e-9)
+            # Rows of neighbours and clusters: a lower estimate.
+            rows = cdist(mds.embedding_, mds.embedding_)
+            assert (rows <= mds.distance_matrix_ + 1e-9).all()
+
+    # A stress that falls to 0 never stops falling.
+    @pytest.mark.filterwarnings("ignore::sklearn.exceptions.ConvergenceWarning")
+    def test_it_finds_a_planted_model(self):
+        rng = np.random.default_rng(0)
+        z, s = rng.normal(size=(40, 3)), rng.uniform(0, 4, size=40)
+        D = cdist(z, z, "sqeuclidean") + s[:, None] + s
+        np.fill_diagonal(D, 0)
+        mds = WassersteinMDS(3, tol=1e-10).fit(np.sqrt(D))
+        assert mds.stress_ < 1e-6 * np.square(D).sum()
+        np.testing.assert_allclose(mds.embedding_[:, 3] ** 2, s, atol=0.02)
+        new, own = rng.normal(size=(5, 3)), rng.uniform(0, 4, size=5)
+        d = np.sqrt(cdist(new, z, "sqeuclidean") + own[:, None] + s)
+        Z = mds.transform(d)
+        np.testing.assert_allclose(Z[:, 3] ** 2, own, atol=0.05)
+        among = cdist(new, new, "sqeuclidean") + own[:, None] + own
+        np.fill_diagonal(among, 0)
+        np.testing.assert_allclose(mds.embedded_distances(Z) ** 2, among, atol=0.3)
+
+    def test_no_descent_places_better(self, W, digits):
+        mds = WassersteinMDS(2).fit(W)
+        d = digits[2][110:120, :110]
+        landmarks, s = mds.embedding_[:, :2], mds.embedding_[:, 2] ** 2
+
+        def stress(v, row):
+            gaps = np.square(v[:2] - landmarks).sum(axis=1) + v[2] ** 2 + s
+            return np.square(gaps - row**2).sum()
+
+        rng = np.random.default_rng(0)
+        for z, row in zip(mds.transform(d), d, strict=True):
+            starts = rng.normal(size=(10, 3))
+            best = min(minimize(stress, start, args=(row,)).fun for start in starts)
+            assert stress(z, row) <= best * (1 + 1e-6)
+
+    def test_equal_measures_are_at_zero(self, W):
+        mds = WassersteinMDS(2).fit(W)
+        np.testing.assert_array_equal(mds.transform(W), mds.embedding_)
+        twice = np.vstack([W[:3] + 0.5, W[:3] + 0.5])
+        d = mds.pairwise_distances(twice)
+        np.testing.assert_array_equal(np.diag(d, 3), 0)
+        assert d[0, 1] > 0.1
+        rng = np.random.default_rng(0)
+        detour = (d[:, :, None] + d[None]).min(axis=1)
+        assert (d <= detour + 1e-9).all()
+        order = rng.permutation(6)
+        again = mds.pairwise_distances(twice[order])
+        np.testing.assert_allclose(again, d[np.ix_(order, order)], atol=1e-9)
+
+    def test_a_file_keeps_it(self, W, tmp_path):
+        mds = WassersteinMDS(2).fit(W)
+        mds.save(tmp_path / "file")
+        again = WassersteinMDS.load(tmp_path / "file")
+        np.testing.assert_array_equal(again.distance_matrix_, mds.distance_matrix_)
+        np.testing.assert_array_equal(again.transform(W[:4]), mds.transform(W[:4]))
+
+    def test_bad_rows_are_named(self, W):
+        mds = WassersteinMDS(2).fit(W)
+        with pytest.raises(ValueError, match="Got Z with 2 columns, expected 3"):
+            mds.embedded_distances(mds.embedding_[:, :2])
 
 
 def test_equal_measures():
@@ -181,7 +269,10 @@ def test_frames_names_and_output(digits):
     W = pd.DataFrame(digits[2][:20, :20], columns=[f"d{i}" for i in range(20)])
     mds = WassersteinMDS(2).set_output(transform="pandas").fit(W)
     Z = mds.transform(W)
-    assert list(Z.columns) == ["wassersteinmds0", "wassersteinmds1"]
+    expected = ["wassersteinmds0", "wassersteinmds1", "wassersteinmds_private"]
+    assert list(Z.columns) == expected
+    plain = WassersteinMDS(2, private_axis=False).fit(W)
+    assert list(plain.get_feature_names_out()) == expected[:2]
     assert list(mds.feature_names_in_) == list(W.columns)
     assert list(mds.fit_transform(W).columns) == list(Z.columns)
     with pytest.raises(ValueError, match="feature names"):

@@ -36,10 +36,15 @@ def make(blocks, n_exact=0, private_axis=False):
 
 def squares(model, rows, left, right):
     z = model.encode_rows(rows)
-    n_common = model.readout.n_common
-    parts = (z[left] - z[right])[:, :n_common].split(model.readout.blocks, dim=1)
-    private = (z[left].square() + z[right].square())[:, n_common:].sum(dim=1)
-    return sum(part.norm(dim=1) for part in parts).square() + private
+    readout, change = model.readout, z[left] - z[right]
+    parts = change[:, : readout.n_common].split(readout.blocks, dim=1)
+    common = sum(part.norm(dim=1) for part in parts).square()
+    if not readout.has_private:
+        return common
+    shape, r, r_other = change[:, :-1], z[left, -1], z[right, -1]
+    shape = shape[:, : readout.n_common - readout.n_exact]
+    rho = torch.exp(-shape.square().sum(dim=1) / (2 * readout.reach**2))
+    return common + r**2 + r_other**2 - 2 * r * r_other * rho
 
 
 @pytest.mark.parametrize("squared", [False, True])
