@@ -122,9 +122,7 @@ def make_plan(parameters, measures, given, otherwise, fitted):
             check_maps(truth)
     architecture, weight = settings["architecture"], 0.0
     if architecture.knows_slopes(settings["exact_mean"]):
-        weight = decide_slopes(
-            parameters["gradient_weight"], parameters["n_maps"], truth
-        )
+        weight = decide_slopes(parameters["gradient_weight"], truth)
     scheme = choose_scheme(parameters["labels"], architecture)
     return Plan(settings, scheme, weight, fitted is not None)
 
@@ -229,16 +227,11 @@ def decide_mean(wanted, obstacle, are_w2, dim, n_components, ground_truth):
     return True
 
 
-def decide_slopes(weight, n_maps, ground_truth):
-    """Return the weight of derivatives, 0 where the ground truth has none of W2.
-
-    By default there are none after maps, which teach as much.
-    """
+def decide_slopes(weight, ground_truth):
+    """Return the weight of derivatives, 0 where the ground truth has none of W2."""
     if not (isinstance(ground_truth, ExactWasserstein) and ground_truth.p == 2):
         return 0.0
-    if weight != "auto":
-        return weight
-    return 0.0 if n_maps else _SLOPE_WEIGHT
+    return _SLOPE_WEIGHT if weight == "auto" else weight
 
 
 def exceed_means(pairs, w, measures):

@@ -76,10 +76,10 @@ PARAMETERS = """
         Weight of the derivatives of W^2, which come with the distance out of one exact
         solve: toward 64 other measures, for both ends of a pair. It falls to 0 over the
         pairs' epochs. A step takes three to six times as long, but half as many solves,
-        or fewer, suffice for the same error. `"auto"` is 0.3, and 0 with `n_maps`,
-        which teach as much. Without effect (as 0) with given distances, in
-        `partial_fit`, with any but an exact W2, and where the architecture has none:
-        learned layers on points, the adjoint equation, slices without an exact mean.
+        or fewer, suffice for the same error. `"auto"` is 0.3. Without effect (as 0)
+        with given distances, in `partial_fit`, with any but an exact W2, and where the
+        architecture has none: learned layers on points, the adjoint equation, slices
+        without an exact mean.
     max_iter : int or "auto", default="auto"
         Epochs: passes over the pairs. The learning rate ends at zero after the last.
         `"auto"`: as many as make {least_steps:,} steps, at least {least_epochs}; with

@@ -18,7 +18,8 @@ class StressBoundsDisplay:
     """Stresses of embeddings between the optimum and the bounds, and the spectrum.
 
     Left, on one logarithmic axis: bounds that one eigendecomposition gives, the
-    certified optimum, and embeddings. Nothing Euclidean can be in the shaded part.
+    certified optimum, what is reachable in few columns and a private axis, if that was
+    asked for, and embeddings. Nothing Euclidean can be in the shaded part.
     Right: eigenvalues of `-J W^2 J`, the negative ones in red; they are what no
     Euclidean embedding can have.
 
@@ -55,7 +56,16 @@ class StressBoundsDisplay:
         self.certificates = certificates
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, distances=None, n_jobs=None, axes=None):
+    def from_estimator(
+        cls,
+        estimator,
+        X,
+        *,
+        distances=None,
+        n_components=None,
+        n_jobs=None,
+        axes=None,
+    ):
         """Draw what fitted embedders make of measures.
 
         Parameters
@@ -67,8 +77,10 @@ class StressBoundsDisplay:
         distances : array-like of shape (n, n), default=None
             True distances W, not squared; computed by the first embedder's ground truth
             if None.
+        n_components : int, default=None
+            Columns for which to draw what is reachable, with a private axis.
         n_jobs : int, default=None
-            Workers for them.
+            Workers for distances.
         axes : sequence of two matplotlib Axes, default=None
             Where to draw; a new figure if None.
 
@@ -90,10 +102,12 @@ class StressBoundsDisplay:
         predictions = {
             name: embedder.pairwise_distances(X) for name, embedder in estimator.items()
         }
-        return cls.from_predictions(distances, predictions, axes=axes)
+        return cls.from_predictions(
+            distances, predictions, n_components=n_components, axes=axes
+        )
 
     @classmethod
-    def from_predictions(cls, y_true, y_pred, *, axes=None):
+    def from_predictions(cls, y_true, y_pred, *, n_components=None, axes=None):
         """Draw given distances.
 
         Parameters
@@ -102,6 +116,8 @@ class StressBoundsDisplay:
             True distances W, not squared.
         y_pred : array-like of shape (n, n), or dict of str to array-like
             Distances between embeddings, not squared; one lot, or several by name.
+        n_components : int, default=None
+            As in :meth:`from_estimator`.
         axes : sequence of two matplotlib Axes, default=None
             Where to draw; a new figure if None.
 
@@ -112,7 +128,7 @@ class StressBoundsDisplay:
         if not isinstance(y_pred, dict):
             y_pred = {"embedding": y_pred}
         _refuse_empty(y_pred, "y_pred")
-        certificates = certify(y_pred.values(), y_true)
+        certificates = certify(y_pred.values(), y_true, n_components=n_components)
         return cls(dict(zip(y_pred, certificates, strict=True))).plot(axes)
 
     def plot(self, axes=None):
@@ -140,9 +156,14 @@ class StressBoundsDisplay:
         from matplotlib.ticker import LogLocator
 
         certificate = next(iter(self.certificates.values()))
+        reachable = []
+        if certificate.reachable is not None:
+            name = f"{certificate.n_components} columns + private"
+            reachable = [(name, certificate.reachable, _OPTIMUM)]
         rows = [
             *((name, getattr(certificate.bounds, key), _BOUND) for key, name in _BELOW),
             ("optimum", certificate.optimum, _OPTIMUM),
+            *reachable,
             *((name, c.stress, _EMBEDDER) for name, c in self.certificates.items()),
             *((name, getattr(certificate.bounds, key), _BOUND) for key, name in _ABOVE),
         ]

@@ -21,7 +21,6 @@ from ..measures.packing import as_arrays, from_arrays
 from ..ot import pairwise_wasserstein
 from ..ot.ground_truths import GROUND_TRUTHS
 from ._bounds import StressBounds
-from ._descent import in_dimension
 from ._placement import place, place_private
 from .checks import (
     check_distances,
@@ -29,11 +28,11 @@ from .checks import (
     check_rectangle,
     warn_of_distances,
 )
+from .descent import in_dimension, squares_among
 from .nearest_edm import (
     SOLVER_CONSTRAINTS,
     nearest_edm,
     negative_share,
-    squared_distances,
 )
 
 # The descent in few dimensions stops at gains this much smaller than the duality gap.
@@ -269,7 +268,7 @@ class WassersteinMDS(
         self.measures_, self._solved_by = measures, self.ground_truth
         self.embedding_, self._has_private = embedding, bool(private_axis)
         self.dissimilarity_matrix_ = W
-        E = self._squared_distances()
+        E = squares_among(embedding, self._has_private)
         self.distance_matrix_ = np.sqrt(E)
         self.optimal_stress_, self.duality_gap_ = best.stress, best.duality_gap
         is_optimal = self._common.shape[1] >= best.embedding.shape[1]
@@ -427,7 +426,8 @@ class WassersteinMDS(
         bins = getattr(self, "support_", None), getattr(self, "grid_shape_", None)
         self.measures_ = from_arrays(arrays, *bins)
         self._keep_bounds(StressBounds(*self._take("_bounds").tolist()))
-        self.distance_matrix_ = np.sqrt(self._squared_distances())
+        E = squares_among(self.embedding_, self._has_private)
+        self.distance_matrix_ = np.sqrt(E)
 
     def _take(self, name):
         """Return an attribute that there is no more use for."""
@@ -496,15 +496,6 @@ class WassersteinMDS(
     def _common(self):
         """Columns of the embedding but for private ones."""
         return self.embedding_[:, : self._n_features_out - self._has_private]
-
-    def _squared_distances(self):
-        """Return squared distances of training measures, hollow and symmetric."""
-        E = squared_distances(self._common)
-        if self._has_private:
-            s = np.square(self.embedding_[:, -1])
-            E += s[:, None] + s
-            np.fill_diagonal(E, 0)
-        return E
 
     def _distances_sq(self, Y, Z):
         """Return squared distances between rows of `transform`; of equal ones 0."""

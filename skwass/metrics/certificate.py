@@ -4,14 +4,18 @@ from dataclasses import astuple, dataclass
 from numbers import Integral
 
 import numpy as np
-from sklearn.utils._param_validation import HasMethods, validate_params
+from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
 from ..manifold import StressBounds, nearest_edm
 from ..manifold.checks import check_distances, look_like_distances
+from ..manifold.descent import in_dimension, squares_among
 from ..manifold.nearest_edm import SOLVER_CONSTRAINTS
 from ..measures import Histograms, as_measures
 from ..ot import pairwise_wasserstein
+
+# Relative gain at which the descent in few dimensions stops.
+_TOL = 1e-8
 
 
 @dataclass(frozen=True, eq=False)
@@ -34,6 +38,11 @@ class StressCertificate:
         Number of measures.
     eigenvalues : ndarray of shape (n_measures - 1,)
         Of `-J W^2 J`, the largest first.
+    n_components : int, default=None
+        Columns that `reachable` is about.
+    reachable : float, default=None
+        The least stress found of embeddings in `n_components` columns and a private
+        axis, if asked for: a local optimum, which bounds the least from above.
 
     See Also
     --------
@@ -46,6 +55,8 @@ class StressCertificate:
     bounds: StressBounds
     n_measures: int
     eigenvalues: np.ndarray
+    n_components: int | None = None
+    reachable: float | None = None
 
     def __repr__(self):
         return (
@@ -76,6 +87,7 @@ class StressCertificate:
     {
         "embedder_or_distances": ["array-like", HasMethods(["pairwise_distances"])],
         "distances": ["array-like", None],
+        "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "solver": SOLVER_CONSTRAINTS["solver"],
         "n_jobs": [Integral, None],
     },
@@ -88,6 +100,7 @@ def stress_certificate(
     distances=None,
     grid_shape=None,
     support=None,
+    n_components=None,
     solver="newton",
     n_jobs=None,
 ):
@@ -108,6 +121,9 @@ def stress_certificate(
     grid_shape, support : tuple of int, array-like, default=None
         Where bins are, if a matrix is judged and `X` holds histograms. An embedder
         knows its own.
+    n_components : int, default=None
+        Columns of the embedder, if `reachable` is wanted: how good an embedding could
+        be in so many and a private axis.
     solver : {"newton", "pgd", "sdp"}, default="newton"
         As in :func:`skwass.manifold.nearest_edm`.
     n_jobs : int, default=None
@@ -178,11 +194,11 @@ def stress_certificate(
             )
         distances = pairwise_wasserstein(measures, n_jobs=n_jobs)
     predicted = embedder.pairwise_distances(X) if is_embedder else embedder
-    (certificate,) = certify([predicted], distances, solver)
+    (certificate,) = certify([predicted], distances, solver, n_components)
     return certificate
 
 
-def certify(predictions, distances, solver="newton"):
+def certify(predictions, distances, solver="newton", n_components=None):
     """Return a certificate for each lot of distances; the optimum is found once.
 
     Parameters
@@ -193,6 +209,8 @@ def certify(predictions, distances, solver="newton"):
         True ones.
     solver : str, default="newton"
         As in :func:`skwass.manifold.nearest_edm`.
+    n_components : int, default=None
+        As in :func:`stress_certificate`.
 
     Returns
     -------
@@ -214,6 +232,10 @@ def certify(predictions, distances, solver="newton"):
         return float(stress) if stress > rounding else 0.0
 
     bounds = StressBounds(*map(rounded, astuple(best.bounds)))
+    reachable = None
+    if n_components is not None:
+        rows = in_dimension(best.embedding, D, n_components, _TOL, private_axis=True)
+        reachable = rounded(np.square(squares_among(rows, True) - D).sum())
     return [
         StressCertificate(
             stress=rounded(np.square(np.square(predicted) - D).sum()),
@@ -222,6 +244,8 @@ def certify(predictions, distances, solver="newton"):
             bounds=bounds,
             n_measures=len(W),
             eigenvalues=best.eigenvalues,
+            n_components=n_components,
+            reachable=reachable,
         )
         for predicted in predictions
     ]

@@ -33,6 +33,20 @@ def test_one_or_several_embedders(labelled_digits):
     assert ratios[0] > ratios[1] > 1
 
 
+def test_what_is_reachable(labelled_digits):
+    """In few columns and a private axis: what WassersteinMDS finds there."""
+    _, W = labelled_digits
+    mds = WassersteinMDS(5).fit(W)
+    d = mds.distance_matrix_
+    certificate = stress_certificate(d, distances=W, n_components=5)
+    assert certificate.reachable == pytest.approx(mds.stress_, rel=1e-3)
+    assert certificate.optimum < certificate.reachable
+    assert stress_certificate(d, distances=W).reachable is None
+    display = StressBoundsDisplay.from_predictions(W, d, n_components=5)
+    names = [label.get_text() for label in display.bounds_ax_.get_yticklabels()]
+    assert names[2:4] == ["optimum", "5 columns + private"]
+
+
 def test_what_is_drawn(labelled_digits):
     _, W = labelled_digits
     predictions = {"one": 0.9 * W, "two": 1.1 * W}

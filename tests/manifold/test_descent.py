@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from matrices import ZOO
 
-from skwass.manifold import _descent, nearest_edm
-from skwass.manifold._descent import _descend, reduce_dimension
+from skwass.manifold import descent, nearest_edm
 from skwass.manifold._placement import place
+from skwass.manifold.descent import _descend, reduce_dimension
 from skwass.manifold.nearest_edm import squared_distances
 
 D = ZOO["digits"] / ZOO["digits"].max()
@@ -38,7 +38,7 @@ def test_single_points_leave_places_that_only_descent_would_keep():
     """On a line points get stuck between others; moving them pays."""
     D = ZOO["uniform"]
     points = nearest_edm(D).embedding
-    stuck, *_ = _descend(points[:, :1], None, D, 1e-12, 2_000)
+    stuck, *_ = _descend(points[:, :1], np.zeros(len(D)), D, False, 1e-12, 2_000)
     free, _ = reduce_dimension(points, D, 1, 1e-12, 2_000)
     stuck, free = (np.square(squared_distances(Z) - D).sum() for Z in (stuck, free))
     assert free < 0.999 * stuck
@@ -46,7 +46,7 @@ def test_single_points_leave_places_that_only_descent_would_keep():
 
 @pytest.mark.parametrize(("n_rounds", "is_settled"), [(1, False), (50, True)])
 def test_points_that_still_move_have_not_converged(n_rounds, is_settled, monkeypatch):
-    monkeypatch.setattr(_descent, "MAX_ROUNDS", n_rounds)
+    monkeypatch.setattr(descent, "MAX_ROUNDS", n_rounds)
     D = ZOO["uniform"]
     points = nearest_edm(D).embedding
     assert reduce_dimension(points, D, 1, 1e-12, 2_000)[1] == is_settled

@@ -19,7 +19,7 @@ from sklearn.pipeline import make_pipeline
 
 from skwass import WassersteinMDS
 from skwass.datasets import make_gaussian_clouds
-from skwass.manifold import _descent, _wasserstein_mds, nearest_edm
+from skwass.manifold import _wasserstein_mds, descent, nearest_edm
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
 
 GRID = (8, 8)
@@ -392,7 +392,7 @@ def test_distances_taken_for_histograms_are_warned_of():
 
 
 def test_descent_that_is_cut_short_is_said(monkeypatch):
-    monkeypatch.setattr(_descent, "MAX_ITER", 2)
+    monkeypatch.setattr(descent, "MAX_ITER", 2)
     with pytest.warns(ConvergenceWarning, match="n_components=3 dimensions stopped"):
         WassersteinMDS(3).fit(np.sqrt(ZOO["digits"]))
 

@@ -63,6 +63,24 @@ def in_dimension(points, D, n_components, tol, private_axis=False):
     return np.sqrt(unit) * Z
 
 
+def squares_among(rows, private_axis):
+    """Return squared distances between rows of an embedding: hollow and symmetric.
+
+    Parameters
+    ----------
+    rows : ndarray of shape (n, n_columns)
+        Of :func:`in_dimension`.
+    private_axis : bool
+        Whether lengths of private axes are in the last column.
+    """
+    if not private_axis:
+        return squared_distances(rows)
+    E, s = squared_distances(rows[:, :-1]), np.square(rows[:, -1])
+    E += s[:, None] + s
+    np.fill_diagonal(E, 0)
+    return E
+
+
 def reduce_dimension(points, D, n_components, tol, max_iter, private_axis=False):
     """Return an embedding in few dimensions whose stress is locally least.
 
@@ -94,13 +112,13 @@ def reduce_dimension(points, D, n_components, tol, max_iter, private_axis=False)
     converged : bool
         Whether it stopped by itself.
     """
-    Z, s = points[:, :n_components], None
+    Z, s = points[:, :n_components], np.zeros(len(points))
     if private_axis:
         s = np.square(points[:, n_components:]).sum(axis=1)
     worthwhile = max(WORTHWHILE[0] * tol, WORTHWHILE[1])
     for _ in range(MAX_ROUNDS):
-        Z, s, descended = _descend(Z, s, D, tol, max_iter)
-        Z, s, has_moved = _move_single_points(Z, s, D, worthwhile)
+        Z, s, descended = _descend(Z, s, D, private_axis, tol, max_iter)
+        Z, s, has_moved = _move_single_points(Z, s, D, private_axis, worthwhile)
         if not has_moved:
             break
     Z = Z - Z.mean(axis=0)
@@ -111,11 +129,8 @@ def reduce_dimension(points, D, n_components, tol, max_iter, private_axis=False)
     return Z, descended and not has_moved
 
 
-def _descend(Z, s, D, tol, max_iter):
-    """Minimise the stress from Z and s by L-BFGS, each axis in units of its width.
-
-    Without private axes, `s` is None.
-    """
+def _descend(Z, s, D, private_axis, tol, max_iter):
+    """Minimise the stress from Z and s by L-BFGS, each axis in units of its width."""
     # The curvature along an axis goes as the square of its width (Gauss-Newton), which
     # makes it 16 for these; that along s, with zeros elsewhere, is 4 n.
     width = np.linalg.norm(Z, axis=0)
@@ -125,19 +140,19 @@ def _descend(Z, s, D, tol, max_iter):
     def stress(v):
         Y = v[:n_shared].reshape(Z.shape) * unit
         R = squared_distances(Y)
-        if s is not None:
+        if private_axis:
             t = unit_s * v[n_shared:]
             R += t[:, None] + t
             np.fill_diagonal(R, 0)
         R -= D
         sums = R.sum(axis=1)
         gradient = (8 * (sums[:, None] * Y - R @ Y) * unit).ravel()
-        if s is not None:
+        if private_axis:
             gradient = np.concatenate([gradient, 4 * unit_s * sums])
         return np.vdot(R, R), gradient
 
     start, bounds = (Z / unit).ravel(), None
-    if s is not None:
+    if private_axis:
         start = np.concatenate([start, s / unit_s])
         bounds = [(None, None)] * n_shared + [(0, None)] * len(Z)
     options = {"maxiter": max_iter, "maxfun": 2 * max_iter, "maxcor": MEMORY}
@@ -150,44 +165,37 @@ def _descend(Z, s, D, tol, max_iter):
         options={**options, "ftol": tol, "gtol": 0.0},
     )
     Z = answer.x[:n_shared].reshape(Z.shape) * unit
-    return Z, None if s is None else unit_s * answer.x[n_shared:], answer.status != 1
+    if private_axis:
+        s = unit_s * answer.x[n_shared:]
+    return Z, s, answer.status != 1
 
 
-def _move_single_points(Z, s, D, worthwhile):
+def _move_single_points(Z, s, D, private_axis, worthwhile):
     """Move each point, in turn, that has a better place given all others."""
-    if s is not None:  # a point is at no distance from itself, and has no say
-        D = D + np.diag(2 * s)
+    D = D + np.diag(2 * s)  # a point is at no distance from itself, and has no say
+    find = place_private if private_axis else _place_shared
     stress = _row_stress(Z, s, Z, s, D)
-    gains = stress - _row_stress(*_placed(Z, s, D), Z, s, D)
-    moved, Z, s = False, Z.copy(), None if s is None else s.copy()
+    z, t = find(Z, s, D)
+    gains = stress - _row_stress(z, t, Z, s, D)
+    moved, Z, s = False, Z.copy(), s.copy()
     for i in np.flatnonzero(gains > worthwhile * stress.sum()):
         others, own = np.arange(len(Z)) != i, slice(i, i + 1)
-        rest, d_sq = (Z[others], _part(s, others)), D[own, others]
-        z, t = _placed(*rest, d_sq)
+        rest = Z[others], s[others], D[own, others]
+        z, t = find(*rest)
         # Earlier moves may have made this one useless.
-        now = _row_stress(Z[own], _part(s, own), *rest, d_sq)
-        if now - _row_stress(z, t, *rest, d_sq) > 0:
-            Z[i], moved = z[0], True
-            if s is not None:
-                s[i] = t[0]
+        if _row_stress(Z[own], s[own], *rest) - _row_stress(z, t, *rest) > 0:
+            Z[i], s[i], moved = z[0], t[0], True
     return Z, s, moved
 
 
-def _part(s, rows):
-    return None if s is None else s[rows]
-
-
-def _placed(landmarks, s, d_sq):
-    """Return where rows of distances put points, and what these have alone."""
-    if s is None:
-        return place(landmarks, d_sq), None
-    return place_private(landmarks, s, d_sq)
+def _place_shared(landmarks, s, d_sq):
+    """Return where rows of distances put points, and zeros: nothing is their own."""
+    return place(landmarks, d_sq), np.zeros(len(d_sq))
 
 
 def _row_stress(Z, t, landmarks, s, d_sq):
     """Return `sum_j (|z_i - landmarks_j|^2 + t_i + s_j - d_sq_ij)^2` for each row."""
     E = np.square(Z).sum(axis=1)[:, None] + np.square(landmarks).sum(axis=1)
     E -= 2 * Z @ landmarks.T
-    if s is not None:
-        E += t[:, None] + s
+    E += t[:, None] + s
     return np.square(E - d_sq).sum(axis=1)
