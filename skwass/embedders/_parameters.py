@@ -11,7 +11,7 @@ from sklearn.utils._param_validation import HasMethods, Interval, Options, StrOp
 from ..architectures.choice import ARCHITECTURE_CONSTRAINT, DECODER_CONSTRAINT
 from ..labels.schemes import LABELS_CONSTRAINT
 from ..ot.ground_truths import GROUND_TRUTH_CONSTRAINT
-from ._stages import LEAST_EPOCHS, LEAST_STEPS
+from ._stages import LEAST_EPOCHS, LEAST_STEPS, N_PAIRS
 from ._texts import ATTRIBUTES, PARAMETERS
 
 _AUTO = StrOptions({"auto"})
@@ -30,7 +30,7 @@ class TrainedParameters:
         "support": ["array-like", None],
         "ground_truth": GROUND_TRUTH_CONSTRAINT,
         "labels": LABELS_CONSTRAINT,
-        "n_pairs": [Interval(Integral, 1, None, closed="left")],
+        "n_pairs": [Interval(Integral, 1, None, closed="left"), _AUTO],
         "n_maps": [Interval(Integral, 2, None, closed="left"), Options(Integral, {0})],
         "gradient_weight": [Interval(Real, 0, None, closed="left"), _AUTO],
         "max_iter": [Interval(Integral, 1, None, closed="left"), _AUTO],
@@ -64,7 +64,7 @@ class TrainedParameters:
         support=None,
         ground_truth="exact",
         labels="auto",
-        n_pairs=20_000,
+        n_pairs="auto",
         n_maps=0,
         gradient_weight="auto",
         max_iter="auto",
@@ -136,6 +136,7 @@ def trained(**defaults):
             for name, value in values.items():
                 values[name] = f'"{value}"' if isinstance(value, str) else value
             values |= {"least_steps": LEAST_STEPS, "least_epochs": LEAST_EPOCHS}
+            values["most_pairs"] = N_PAIRS
             doc = _filled(cls.__doc__, "parameters", PARAMETERS.format(**values))
             cls.__doc__ = _filled(doc, "attributes", ATTRIBUTES)
         return cls

@@ -29,6 +29,17 @@ class FitReporter:
         self.root.call_on_fit_task_begin(estimator=estimator, **self.data)
         self.tasks = []
 
+    def tell(self, budget):
+        """Print what a budget says."""
+        decided = budget.summary(budget.expected_pairs)
+        how = "with" if decided["with_derivatives"] else "without"
+        self._print(
+            f"{decided['pairs_per_second']:.3g} pairs and "
+            f"{decided['steps_per_second']:.3g} steps per second: about "
+            f"{decided['n_pairs']:,} pairs {how} derivatives, "
+            f"{decided['n_epochs']} epochs"
+        )
+
     def begin_labels(self, n_pairs):
         """Open the task of labelling and return what to call after each chunk."""
         self._print(f"labelling {n_pairs} pairs")

@@ -14,6 +14,8 @@ from ..nn.train import TrainingResult, seeded, train
 _MAP_BLOCK, _MIN_STEPS = 64, 100
 # What maps leave to learn is little: pairs are then learned at this share of the rate.
 TUNING_RATE = 0.3
+# Pairs that are labelled by default.
+N_PAIRS = 20_000
 # Epochs and steps, at least, of a schedule whose length is left open.
 LEAST_EPOCHS, LEAST_STEPS = 30, 4_500
 # Epochs to wait, at least. With 10 of 375, 1,000 pairs came out a twelfth worse.

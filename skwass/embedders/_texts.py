@@ -60,10 +60,11 @@ PARAMETERS = """
         `n_pairs` per epoch. `Doubling()`: `n_pairs`, then as many again, as long as the
         validation error falls enough. `"auto"`: blocks where there are learned layers
         on points, else pairs.
-    n_pairs : int, default=20_000
-        Pairs drawn and labelled for training, at most all there are. The error falls
-        with their number, and the bill of exact solves rises: of 28 x 28 images, about
-        600 per second and core. A tenth more (2,000 at most) is labelled for
+    n_pairs : int or "auto", default="auto"
+        Pairs drawn and labelled for training, at most all there are; `"auto"` is
+        {most_pairs:,}, and with `max_time` as many as there is time for. The error
+        falls with their number, and the bill of exact solves rises: of 28 x 28 images,
+        about 600 per second and core. A tenth more (2,000 at most) is labelled for
         validation.
     n_maps : int, default=0
         Largest number of training measures whose optimal transport maps from one
@@ -86,9 +87,13 @@ PARAMETERS = """
         `n_maps` as many again on maps, with `Doubling()` in each round. For a first
         look at few labels, 20 take a tenth of the time.
     max_time : float, default=None
-        Seconds that `fit` may take, labels included; labelling stops at half of it, and
-        the schedule of training is compressed to end in time. The one setting that
-        gives up reproducibility.
+        Seconds that `fit` may take, labels included. With `n_pairs="auto"`, `fit` first
+        measures the solver, on 32 pairs, and steps of training; it decides whether
+        derivatives are worth their time, if `gradient_weight` is `"auto"`, and labels
+        pairs for as long as there will be time to train on them: see `budget_`. With
+        another `n_pairs`, and with `n_maps`, labelling stops at half of the time. In
+        any case the schedule of training is compressed to end in time. The one setting
+        that gives up reproducibility.
     batch_size : int or "auto", default="auto"
         Pairs per step; `"auto"` is a 400th of the training pairs, at least 128 and at
         most 1024. `InBatch()` has steps of its own.
@@ -153,6 +158,10 @@ ATTRIBUTES = """
         Labelled pairs, those for validation included.
     n_solves_ : int
         Labels and maps that were solved, not given or from `memory`.
+    budget_ : dict or None
+        What `max_time` was planned with, and for: `pairs_per_second` that one worker
+        solves, `steps_per_second` of training, `n_pairs`, `n_epochs` and
+        `with_derivatives`. Not kept in files.
     n_parameters_ : int
         How many numbers the network learns, a decoder not counted.
     stopped_by_ : str

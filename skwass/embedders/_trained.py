@@ -1,17 +1,16 @@
 """What embedders that train a network on labelled pairs have in common."""
 
 import copy
-import warnings
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import torch
-from sklearn.base import _fit_context, clone
+from joblib import effective_n_jobs
+from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 
 from .. import _clock
-from ..architectures import Decoder
 from ..architectures.choice import retune
 from ..labels.given import warn_of_other_labels
 from ..labels.holdout import MAX_VALIDATION_PAIRS
@@ -30,12 +29,21 @@ from ..nn.train import (
     train_epoch,
 )
 from ._base import at_least_two, fresh_random_state
+from ._budget import (
+    N_TRIAL_PAIRS,
+    TRIAL_SHARE,
+    Budget,
+    choose_budget,
+    measure_speeds,
+)
+from ._checks import network_parameters, warn_of_changes
 from ._network import NetworkEmbedder
 from ._parameters import TrainedParameters
 from ._plan import FitRun, make_plan
 from ._reporting import FitReporter, warn_of_one_round, warn_of_useless
 from ._rounds import train_in_rounds
 from ._stages import (
+    N_PAIRS,
     TUNING_RATE,
     ends_and_labels,
     fresh_batches,
@@ -48,9 +56,6 @@ from ._stages import (
     train_stages,
 )
 
-# Parameters that a network is made of.
-_OF_NETWORK = "n_components", "architecture", "exact_mean", "private_axis", "decoder"
-
 
 class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
     """Base class of embedders that train a network on labelled pairs.
@@ -62,6 +67,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
 
     _regresses_squares: bool
     _otherwise: str
+    _made_with: list[str]
 
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X, y=None, *, pairs=None, distances=None):
@@ -129,9 +135,13 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             plan.scheme.refuse(self.early_stopping)
         reporter = FitReporter(self, X, y, in_rounds)
         fraction = self.validation_fraction if self.early_stopping else 0.0
-        half = self._deadline(start, share=0.5)
+        budget = None
+        if self._plans_time(plan, given):
+            budget = self._budget(start, measures, plan, device)
+            plan = budget.followed_by(plan)
+            reporter.tell(budget)
         labelled = self._obtain_labels(
-            measures, given, plan, fraction, pair_rng, reporter, half
+            measures, given, plan, fraction, pair_rng, reporter, start, budget
         )
         module = self._module(measures, plan, labelled, generator).to(device)
         deadline = self._deadline(start)
@@ -142,8 +152,37 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         self._warn_of_useless(run, labelled, result)
         self._keep(goes_on, module, labelled, in_batch, result)
         self.n_solves_ += n_mapped
+        self.budget_ = None
+        if budget is not None:
+            self.n_solves_ += N_TRIAL_PAIRS
+            self.budget_ = budget.summary(len(labelled.train))
         reporter.end_training(result.stopped_by)
         return self
+
+    def _plans_time(self, plan, given):
+        """Return whether time is limited, and how to spend it left open."""
+        is_open = self.n_pairs == "auto" and given is None and not self.n_maps
+        is_listed = not (plan.scheme.in_batch or plan.scheme.in_rounds)
+        return self.max_time is not None and is_open and is_listed
+
+    def _budget(self, start, measures, plan, device):
+        """Measure solver and training, and decide how to spend time."""
+        options = self._options(None, None)
+        parts = self._labeller(), measures, plan, self._module, self._objective
+        deadline = _clock.now() + TRIAL_SHARE * self.max_time
+        speeds = measure_speeds(*parts, options, device, deadline)
+        budget = Budget(
+            start,
+            _clock.now(),
+            self.max_time,
+            len(measures),
+            speeds,
+            plan.slope_weight > 0,
+            self.batch_size,
+            self.max_iter,
+        )
+        slopes_are_open = isinstance(self.gradient_weight, str)
+        return choose_budget(budget, effective_n_jobs(self.n_jobs), slopes_are_open)
 
     def _train(self, run, labelled, seed, pair_rng):
         """Train on maps, pairs, and more pairs, if wanted.
@@ -257,7 +296,9 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         parameters = self.get_params(deep=False)
         return make_plan(parameters, measures, given, self._otherwise, fitted)
 
-    def _obtain_labels(self, measures, given, plan, fraction, rng, reporter, deadline):
+    def _obtain_labels(
+        self, measures, given, plan, fraction, rng, reporter, start, budget=None
+    ):
         """Return labelled pairs, given by the user or drawn, split by measures."""
         how = {"scheme": plan.scheme, "fraction": fraction}
         if given is not None:
@@ -265,16 +306,18 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             return split_given(len(measures), pairs, w, rng, **how)
         labeller = self._labeller()
         labeller.warn_of_idle_memory(self.random_state)
+        if budget is None:
+            how |= {"n_pairs": self._n_pairs, "deadline": self._deadline(start, 0.5)}
+        else:
+            how |= {"n_pairs": budget.n_drawn, "until": budget.is_enough}
         return draw_labelled(
-            labeller,
-            measures,
-            rng,
-            n_pairs=self.n_pairs,
-            toward=plan.toward,
-            reporter=reporter,
-            deadline=deadline,
-            **how,
+            labeller, measures, rng, toward=plan.toward, reporter=reporter, **how
         )
+
+    @property
+    def _n_pairs(self):
+        """Pairs to label where nothing else limits them."""
+        return N_PAIRS if self.n_pairs == "auto" else self.n_pairs
 
     def _batches(self, run, labelled):
         """Return batches of pairs, and what labels them, if that is done there."""
@@ -283,7 +326,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             return pair_batches(labelled, scale, self.batch_size, run.device), None
         gradients = as_probes(labelled.probes, centred=run.plan.exact_mean)
         in_batch = BatchLabeller(self._labeller(), run.measures, gradients)
-        sizes = self.n_pairs, run.plan.scheme.block_size
+        sizes = self._n_pairs, run.plan.scheme.block_size
         return fresh_batches(labelled, in_batch, scale, *sizes, run.device), in_batch
 
     def _warn_of_useless(self, run, labelled, result):
@@ -298,38 +341,13 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
     def _check_several(self, X, goes_on):
         """Check measures to train on; a fit from scratch remembers their kind."""
         if goes_on:
-            self._warn_of_changes()
+            warn_of_changes(self._made_with, self.get_params(deep=False))
             self._refuse_other_masses(X)
             return at_least_two(self._as_measures(X))
         measures = at_least_two(self._read(X))
         self._remember(X, measures)
-        self._made_with = self._network_parameters()
+        self._made_with = network_parameters(self.get_params(deep=False))
         return self._choose_unit(measures)
-
-    def _network_parameters(self):
-        """Return those parameters that make a network, printed."""
-        parts = [getattr(self, name) for name in _OF_NETWORK]
-        return [
-            # What its loss may change is left out.
-            repr(clone(part).set_params(**dict.fromkeys(part.of_loss)))
-            if isinstance(part, Decoder)
-            else repr(part)
-            for part in parts
-        ]
-
-    def _warn_of_changes(self):
-        """Warn of parameters that a fit which goes on cannot heed."""
-        now = self._network_parameters()
-        parts = zip(_OF_NETWORK, self._made_with, now, strict=True)
-        changed = [f"{name}={new}" for name, old, new in parts if new != old]
-        if changed:
-            warnings.warn(
-                f"Got {', '.join(changed)} in a fit that goes on, expected the values "
-                "that the network was made with: it stays as it is. Set "
-                "warm_start=False for a fit from scratch.",
-                UserWarning,
-                stacklevel=6,
-            )
 
     def _seeds(self, goes_on):
         """Return seeds of the choice of pairs and of the training.
@@ -344,7 +362,9 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         return pair_seed, training_seed + (self.n_iter_ if goes_on else 0)
 
     def _deadline(self, start, share=1.0):
-        return None if self.max_time is None else start + share * self.max_time
+        if self.max_time is None or start is None:
+            return None
+        return start + share * self.max_time
 
     def _options(self, batches, deadline, rate=None):
         """Return how to train on batches; on one epoch of any, if they are None."""

@@ -18,6 +18,7 @@ def draw_labelled(
     toward=None,
     reporter,
     deadline=None,
+    until=None,
 ):
     """Draw pairs and label them.
 
@@ -41,6 +42,8 @@ def draw_labelled(
         Its `begin_labels(n_pairs)` gives what is called after each chunk.
     deadline : float, default=None
         When to stop.
+    until : callable, default=None
+        `until(n_labelled)` says whether labels are enough.
 
     Returns
     -------
@@ -52,7 +55,12 @@ def draw_labelled(
         probes = choose_probes(measures, held_out, rng, centred=centred)
     gradients = as_probes(probes, centred=centred)
     w, slopes, n_solves = labeller.label_reported(
-        measures, pairs, reporter, gradients=gradients, deadline=deadline
+        measures,
+        pairs,
+        reporter,
+        gradients=gradients,
+        deadline=deadline,
+        until=until,
     )
     return LabelledPairs.split(
         pairs[: len(w)],

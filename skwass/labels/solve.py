@@ -2,6 +2,8 @@
 
 import warnings
 from dataclasses import dataclass
+from functools import partial
+from itertools import count
 from numbers import Integral
 
 import numpy as np
@@ -33,7 +35,16 @@ class Labeller:
     memory: object = None
     n_jobs: int | None = None
 
-    def label(self, measures, pairs, *, gradients=False, deadline=None, on_chunk=None):
+    def label(
+        self,
+        measures,
+        pairs,
+        *,
+        gradients=False,
+        deadline=None,
+        on_chunk=None,
+        until=None,
+    ):
         """Return labels of pairs.
 
         Parameters
@@ -48,16 +59,20 @@ class Labeller:
             When to stop.
         on_chunk : callable, default=None
             Called after each chunk.
+        until : callable, default=None
+            `until(n_labelled)` says after each chunk whether that is enough.
 
         Returns
         -------
         w : ndarray of shape (<= n_pairs,)
-            Distances of the first pairs; of all of them without a deadline.
+            Distances of the first pairs; of all of them without a deadline or `until`.
         slopes : ndarray of shape (<= n_pairs, 2, n_probes) or None
             Derivatives of W^2 toward the probes that `gradients` are.
         n_solves : int
             How many of them were not in the memory.
         """
+        if until is not None:
+            on_chunk = partial(_report_and_ask, on_chunk, until, count(1))
         settings = {"n_jobs": self.n_jobs, "deadline": deadline, "on_chunk": on_chunk}
         ground_truth, code = self._identified()
         key = (measures, pairs, ground_truth, gradients, __version__, code)
@@ -66,8 +81,8 @@ class Labeller:
         )
         if cached.check_call_in_cache(*key, **settings):
             return *cached(*key, **settings), 0
-        # A deadline may leave labels out: such an answer is not to be remembered.
-        solve = cached if deadline is None else _solve
+        # Where labels may be left out, the answer is not to be remembered.
+        solve = cached if deadline is None and until is None else _solve
         w, slopes = solve(*key, **settings)
         return w, slopes, len(w)
 
@@ -115,6 +130,13 @@ class Labeller:
                 UserWarning,
                 stacklevel=4,
             )
+
+
+def _report_and_ask(on_chunk, until, n_chunks):
+    """Tell of a chunk, and return whether labels are enough."""
+    if on_chunk is not None:
+        on_chunk()
+    return until(CHUNK_SIZE * next(n_chunks))
 
 
 def _solve(

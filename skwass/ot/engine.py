@@ -49,7 +49,7 @@ def label_pairs(
         Value of `_clock.now()` after which no further chunk is awaited. At least
         one chunk is labelled. Fewer labels than pairs come back if it passes.
     on_chunk : callable, default=None
-        Called after each chunk.
+        Called after each chunk; what is true of its answer stops as a deadline does.
 
     Returns
     -------
@@ -64,9 +64,8 @@ def label_pairs(
     parts = []
     for _, part in results:
         parts.append(part)
-        if on_chunk is not None:
-            on_chunk()
-        if deadline is not None and _clock.now() > deadline:
+        is_over = on_chunk is not None and on_chunk()
+        if is_over or (deadline is not None and _clock.now() > deadline):
             results.close()
             break
     labels = PairLabels.concatenate(parts)

@@ -289,7 +289,7 @@ def test_labels_by_name_and_object_are_the_same(digits):
 def test_sizes_may_be_numbers_of_numpy(digits):
     for widths in (np.array([8, 4]), [np.int64(8), 4]):
         small = make_small(WormholeEmbedder, architecture=Slices(widths), max_iter=1)
-        assert small.fit(digits[0]).n_parameters_ == 256 * 8 + 8 + 36 + 75
+        assert small.fit(digits[0]).n_parameters_ == 256 * 8 + 8 + 36 + 75 + 1
 
 
 @pytest.mark.parametrize(

@@ -334,7 +334,7 @@ def test_many_dimensions_and_memory_maps(tmp_path):
         assert all(np.shares_memory(x, mapped) for x in measures.points)
         Z = embedder.transform(list(X.astype(np.float32)))
         np.testing.assert_array_equal(embedder.transform(mapped), Z)
-        assert embedder.score(mapped) > 0.8
+        assert embedder.score(mapped) > 0.7
 
 
 def test_files_keep_every_setting(clouds, tmp_path):
