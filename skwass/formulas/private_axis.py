@@ -9,6 +9,9 @@ import numpy as np
 
 from .correction import fit_parts, gaps_squared
 
+# The smallest reach is taken whose error is at most so many times the least: where axes
+# are not shared, Euclidean indices are exact.
+_NEAR_LEAST = 1.01
 # Parts of a typical distance of columns within which private axes may be shared.
 _REACHES = 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0
 
@@ -50,7 +53,7 @@ def fit_private(columns, own, ends, w, known_sq=0.0):
     typical = np.sqrt(2 * columns.var(axis=0).sum()) or 1.0
     if not len(ends):
         return PrivateFit(1.0, np.eye(1, own.shape[1])[0], _REACHES[0] * typical)
-    gaps_sq, least, best = gaps_squared(columns, ends), np.inf, None
+    gaps_sq, errors, fits = gaps_squared(columns, ends), [], []
     left, right = own[ends[:, 0]], own[ends[:, 1]]
     for share in _REACHES:
         reach = share * typical
@@ -58,8 +61,7 @@ def fit_private(columns, own, ends, w, known_sq=0.0):
         private = left + right - 2 * np.sqrt(left * right) * shared
         parts = np.column_stack([gaps_sq, private])
         coefficients, error = fit_parts(parts, w, known_sq)
-        if error < least:
-            stretch = coefficients[0] ** 0.5
-            least = error
-            best = PrivateFit(stretch, coefficients[1:], (stretch or 1.0) * reach)
-    return best
+        stretch = coefficients[0] ** 0.5
+        errors.append(error)
+        fits.append(PrivateFit(stretch, coefficients[1:], (stretch or 1.0) * reach))
+    return fits[int(np.argmax(np.array(errors) <= _NEAR_LEAST * min(errors)))]
