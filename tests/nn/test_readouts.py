@@ -178,8 +178,9 @@ def formula(z_a, z_b, readout):
 class TestPrivateAxis:
     """What measures have alone adds up, unless they are the same measure."""
 
-    def test_matrix_and_pairs_are_the_formula(self, blocks, n_exact, squared):
-        z, readout = with_private(blocks, n_exact)
+    @pytest.mark.parametrize("reach", [1e-3, 0.05, 2.0])
+    def test_matrix_and_pairs_are_the_formula(self, blocks, n_exact, squared, reach):
+        z, readout = with_private(blocks, n_exact, reach)
         expected = np.maximum(formula(z, z, readout), 0) ** (1 if squared else 0.5)
         square = pairwise_distances(z, None, readout, squared).numpy()
         atol = 1e-12 if squared else 1e-6
