@@ -63,12 +63,14 @@ def main():
     embedder = WormholeEmbedder(n_pairs=args.pairs, n_maps=args.maps, **common)
     _, fit = timed(embedder.fit, X)
     Z, transform = timed(embedder.transform, X)
-    # The Euclidean distance of rows is the learned one; scikit-learn goes block by
-    # block through all pairs and keeps the nearest.
+    # Queries with 0 on the private axis rank by the learned distance; scikit-learn goes
+    # block by block through all pairs and keeps the nearest.
     neighbors = NearestNeighbors(
         n_neighbors=args.neighbors, algorithm="brute", n_jobs=args.n_jobs
     ).fit(Z)
-    _, search = timed(neighbors.kneighbors, Z)
+    asked = Z.copy()
+    asked[:, -1] = 0
+    _, search = timed(neighbors.kneighbors, asked)
     rows = [
         ("fit, s", f"{fit:.0f}"),
         ("  exact solves", f"{embedder.n_solves_:,}"),

@@ -25,7 +25,6 @@ from skwass import KuratowskiEmbedder
 from skwass.architectures import ODEKENN, Convolutional, DeepKENN, Dense
 from skwass.datasets import fetch_mnist
 from skwass.nn.ode import SPEED
-from skwass.nn.readouts import paired_distances
 from skwass.ot import pairwise_wasserstein
 
 N_POOL_TEST = 2_750
@@ -71,9 +70,7 @@ ARCHITECTURES = {
 
 def predict(embedder, X, pairs):
     """Return the distances of some pairs, in float64."""
-    Z = torch.from_numpy(embedder.transform(X)).double()
-    i, j = pairs.T
-    return paired_distances(Z[i], Z[j], embedder.module_.blocks).numpy()
+    return embedder._paired_distances(embedder.transform(X), pairs)
 
 
 def pool_run(embedder, X, pairs, W, unseen, seed):
