@@ -2,11 +2,12 @@
 What each measure has alone
 ===========================
 
-A vector of few numbers holds what measures have in common. What each has for itself, the
-noise of its sample or a detail that no other shows, adds to its squared distance from
-*every* other measure, and few columns have no room for it: small distances come out too
-small. A private axis costs one column and makes up for it: with :math:`\\sqrt{s}` in the last
-column and z in the others, :math:`d^2 = |z - z'|^2 + s + s'`. See :doc:`/private_axis`.
+A vector of few numbers holds what measures have in common. What each has for itself,
+the noise of its sample or a detail that no other shows, adds to its squared distance
+from *every* other measure, and few columns have no room for that: small distances come
+out too small. A private axis costs one column and makes up for it. With
+:math:`\\sqrt{s}` in the last column and z in the others,
+:math:`d^2 = |z - z'|^2 + s + s'`. See :doc:`/private_axis`.
 """
 
 # %%
@@ -51,8 +52,9 @@ def bias(embedder):
 # %%
 # How good could it be?
 # ---------------------
-# :class:`~skwass.WassersteinMDS` finds the least stress of these very digits in k columns,
-# with a private axis and without; the certified optimum in any dimension is the floor.
+# :class:`~skwass.WassersteinMDS` finds the least stress of these very digits in k
+# columns, with a private axis and without; the certified optimum in any dimension is
+# the floor.
 dimensions = [1, 2, 4, 8, 16, 32]
 n_pairs = W.size - len(W)
 mse = {

@@ -88,7 +88,7 @@ PARAMETERS = """
         look at few labels, 20 take a tenth of the time.
     max_time : float, default=None
         Seconds that `fit` may take, labels included. With `n_pairs="auto"`, `fit` first
-        measures the solver, on 32 pairs, and steps of training; it decides whether
+        measures the solver, on a few pairs, and steps of training; it decides whether
         derivatives are worth their time, if `gradient_weight` is `"auto"`, and labels
         pairs for as long as there will be time to train on them: see `budget_`. With
         another `n_pairs`, and with `n_maps`, labelling stops at half of the time. In

@@ -29,13 +29,7 @@ from ..nn.train import (
     train_epoch,
 )
 from ._base import at_least_two, fresh_random_state
-from ._budget import (
-    N_TRIAL_PAIRS,
-    TRIAL_SHARE,
-    Budget,
-    choose_budget,
-    measure_speeds,
-)
+from ._budget import TRIAL_SHARE, Budget, choose_budget, measure_speeds
 from ._checks import network_parameters, warn_of_changes
 from ._network import NetworkEmbedder
 from ._parameters import TrainedParameters
@@ -154,7 +148,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         self.n_solves_ += n_mapped
         self.budget_ = None
         if budget is not None:
-            self.n_solves_ += N_TRIAL_PAIRS
+            self.n_solves_ += budget.speeds.n_solves
             self.budget_ = budget.summary(len(labelled.train))
         reporter.end_training(result.stopped_by)
         return self
