@@ -21,6 +21,7 @@ from ..measures.units import in_unit, unit_exponent
 from ..nn.readouts import Readout, paired_distances, pairwise_distances
 from ..ot import sample_pairs
 from ..ot.ground_truths import scales_with_points
+from ..ot.inputs import check_pairs
 
 # What a fit stores before it trains: of its input, and its seeds.
 OF_INPUT = (
@@ -113,11 +114,11 @@ class WassersteinEmbedder(
         Returns
         -------
         Z : ndarray of shape (n_samples, n_features_out), float32
-            `||Z[i] - Z[j]||` is about W(X[i], X[j]), not squared, and a row depends on
-            no other row, unless the notes of the class say for which setting not.
-            float64 if the largest coordinate in `fit` was above 2^30 (about 1e9) or
-            below 2^-31. With a private axis the last column is its length, and that
-            norm is less than the distance: see :meth:`embedded_distances`.
+            Its :meth:`embedded_distances` are about W, not squared: those of rows,
+            `||Z[i] - Z[j]||`, unless the last column is a private axis, or the notes of
+            the class say otherwise. A row depends on no other row, unless these notes
+            say for which setting not. float64 if the largest coordinate in `fit` was
+            above 2^30 (about 1e9) or below 2^-31.
         """
         check_is_fitted(self)
         return self._rescaled(_refuse_beyond(self._embed(self._as_measures(X))))
@@ -138,9 +139,8 @@ class WassersteinEmbedder(
         -------
         W : ndarray of shape (n_x, n_y), float32
             Distances between the rows of `transform`, as :meth:`embedded_distances`
-            gives them: Euclidean unless the notes of the class say otherwise. Symmetric
-            with a zero diagonal if `Y` is None. float64 where `transform` gives
-            float64.
+            gives them, unless the notes of the class say otherwise. Symmetric with a
+            zero diagonal if `Y` is None. float64 where `transform` gives float64.
 
         Notes
         -----
@@ -154,7 +154,7 @@ class WassersteinEmbedder(
         W = self._all_distances(r_x, r_y, squared)
         return self._rescaled(W, 2 if squared else 1)
 
-    def embedded_distances(self, Z, Z_new=None, *, squared=False):
+    def embedded_distances(self, Z, Z_new=None, *, pairs=None, squared=False):
         """Return distances of stored embeddings; their measures are not needed.
 
         Parameters
@@ -163,37 +163,56 @@ class WassersteinEmbedder(
             Rows of `transform`.
         Z_new : array-like of shape (m, n_features_out), default=None
             Others; `Z` if None.
+        pairs : array-like of int of shape (n_pairs, 2), default=None
+            Rows of `Z`, and of `Z_new`, whose distances are wanted, such as candidates
+            that an index found; all pairs if None.
         squared : bool, default=False
             Whether to return squared distances.
 
         Returns
         -------
-        W : ndarray of shape (n, n) or (n, m), float32
-            Predicted Wasserstein distances, the Euclidean distances of rows; but with a
-            private axis, r = sqrt(s) in the last column and z in the others::
+        W : ndarray of shape (n, m), (n, n) or (n_pairs,)
+            Predicted Wasserstein distances, float32, of pairs float64. Distances of
+            rows, which are Euclidean unless the notes of the class say otherwise; but
+            where the last column is a private axis, r = sqrt(s), and z the others::
 
-                d^2 = |z - z'|^2 + s + s' - 2 r r' rho
+                d^2 = |z - z'|^2 + s + s' - 2 r r' exp(-|y - y'|^2 / (2 h^2))
 
-            where rho is 1 for measures that are equal up to translation, and 0 for
-            others. float64 where `transform` gives float64.
+            with the shape y, which is z but for an exact mean, and the reach h,
+            `private_reach_`. For shapes that are several h apart it is
+            `|z - z'|^2 + s + s'`. float64 where `transform` gives float64.
 
         Raises
         ------
         ValueError
-            For another number of columns, NaN and infinity.
+            For another number of columns, NaN and infinity, and bad pairs.
 
         Notes
         -----
-        A Euclidean index over the rows finds the same neighbours if it is asked with 0
-        in the last column: then |z - z'|^2 + s' is what it compares. Add s of the query
-        to its squared distances.
+        The Euclidean distance of rows is a lower bound of d. An index over the rows
+        that is asked with 0 in the last column compares |z - z'|^2 + s', which is d^2
+        less the s of the query, where axes are not shared, and no less elsewhere. Take
+        some more candidates than you need, and rank them by this function.
         """
         check_is_fitted(self)
         Z = self._check_embeddings(Z, np.float32, "Z")
+        others = Z
         if Z_new is not None:
-            Z_new = self._check_embeddings(Z_new, np.float32, "Z_new")
-        W = self._embedded_distances(Z, Z_new, squared)
+            others = Z_new = self._check_embeddings(Z_new, np.float32, "Z_new")
+        if pairs is None:
+            W = self._embedded_distances(Z, Z_new, squared)
+        else:
+            pairs = check_pairs(pairs, len(Z), len(others))
+            W = self._listed_distances(Z, others, pairs)
+            W = np.square(W) if squared else W
         return self._rescaled(W, 2 if squared else 1)
+
+    @property
+    def private_reach_(self):
+        """Distance of shapes within which private axes are shared, None without any."""
+        check_is_fitted(self)
+        reach = self._readout.reach
+        return None if reach is None else float(self._rescaled(reach))
 
     def score(self, X, y=None):
         """Return R2 of predicted against true distances W of pairs of `X`.
@@ -308,15 +327,22 @@ class WassersteinEmbedder(
 
     def _paired_distances(self, r, pairs):
         """Return distances of some pairs."""
-        z = torch.from_numpy(r).double()
-        z_a, z_b = z[pairs[:, 0]], z[pairs[:, 1]]
+        return self._listed_distances(r, r, pairs)
+
+    def _listed_distances(self, r_x, r_y, pairs):
+        """Return distances of some pairs of rows of `transform`, in the own unit."""
+        z_a, z_b = (
+            torch.from_numpy(r[rows]).double()
+            for r, rows in zip((r_x, r_y), pairs.T, strict=True)
+        )
         return paired_distances(z_a, z_b, self._readout).numpy()
 
     def _check_embeddings(self, X, dtype, name="X"):
         """Check rows of `transform` that a user gives back."""
         check_is_fitted(self)
         refuse_masked(X, name)
-        X = check_array(X, dtype=dtype if self._unit == 0 else float, input_name=name)
+        dtype_in = dtype if self._unit == 0 else float
+        X = check_array(X, dtype=dtype_in, input_name=name, force_writeable=True)
         if X.shape[1] != self._n_features_out:
             raise ValueError(
                 f"Got {name} with {X.shape[1]} columns, expected "

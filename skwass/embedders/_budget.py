@@ -17,13 +17,14 @@ from ..labels.pairs import LabelledPairs
 from ..labels.probes import as_probes, choose_probes
 from ..measures.subsets import evenly
 from ..nn.pairs import PairBatches
-from ..nn.train import make_optimizer, train_epoch
+from ..nn.train import make_optimizer, seeded, train_epoch
 from ..ot import sample_pairs
+from ..ot.engine import CHUNK_SIZE
 from ._plan import FitRun
 from ._stages import n_epochs, pairs_per_step
 
-# Pairs at most, and how many more are drawn than there seems to be time for.
-_MOST_PAIRS, _ROOM = 1_000_000, 1.5
+# Pairs at most, and how many times as many are drawn as there seems to be time for.
+_MOST_PAIRS, _ROOM = 1_000_000, 4
 # What takes less than this takes no time.
 _INSTANT = 1e-9
 # Share of the limit that is kept back: predictions are never quite right.
@@ -35,9 +36,9 @@ _STEP, _N_TRIED, _CUT_POWER = 1.05, 400, 1.5
 # A label with derivatives is worth this many without: on MNIST the error of 20,000 is a
 # tenth lower with them, that of 2,000 a fifth.
 _SLOPE_WORTH = 1.5
-# Measures and pairs that speeds are measured on, the latter few and then more if there
-# is time; sizes of batches, and steps of each.
-_N_TRIAL_MEASURES, _N_TRIAL_PAIRS = 2_048, (4, 32)
+# Measures and pairs that speeds are measured on, the latter one to warm up, few, and
+# then more if there is time; sizes of batches, and steps of each.
+_N_TRIAL_MEASURES, _N_TRIAL_PAIRS = 2_048, (1, 4, 32)
 _TRIAL_SIZES, _N_STEPS = (128, 512), 3
 # Share of the limit that may go into this.
 TRIAL_SHARE = 0.03
@@ -62,7 +63,7 @@ class Budget:
     start, ready, seconds : float
         When the fit began, when labelling does, and how long all may take.
     n_measures : int
-        Training measures, those held out not counted.
+        Measures, those that will be held out too.
     speeds : Speeds
         What the machine takes.
     with_slopes : bool
@@ -96,7 +97,7 @@ class Budget:
         return plan if self.with_slopes else replace(plan, slope_weight=0.0)
 
     def summary(self, n_pairs):
-        """Return what a user may want to know, of so many pairs for training."""
+        """Return what a user may want to know, for this number of pairs."""
         return {
             "pairs_per_second": 1 / max(self.speeds.solve, _INSTANT),
             "steps_per_second": 1 / max(self.step_seconds(n_pairs), _INSTANT),
@@ -111,9 +112,9 @@ class Budget:
         return -(-n_pairs // (pairs_per_step(n_pairs) if size == "auto" else size))
 
     def epochs(self, n_pairs):
-        """Return how many epochs there are without a limit."""
-        n_batches = self.batches(n_pairs)
-        return n_epochs(n_batches) if self.max_iter == "auto" else self.max_iter
+        """Return how many epochs to find time for: more are a limit, not a need."""
+        needed = n_epochs(self.batches(n_pairs))
+        return needed if self.max_iter == "auto" else min(needed, self.max_iter)
 
     def step_seconds(self, n_pairs):
         """Return what a step takes."""
@@ -122,13 +123,13 @@ class Budget:
         return fixed + per_pair * n_pairs / self.batches(n_pairs)
 
     def training_seconds(self, n_pairs):
-        """Return what it takes to train on so many labelled pairs."""
+        """Return what it takes to train on this number of labelled pairs."""
         n_steps = self.epochs(n_pairs) * self.batches(n_pairs)
         rows = self.speeds.row * self.n_measures
         return rows + n_steps * self.step_seconds(n_pairs)
 
     def worth(self, n_pairs, left):
-        """Return what labels are worth with so many seconds left to train on them.
+        """Return what labels are worth, given the seconds left to train on them.
 
         That is their number, times what derivatives make of it, and less where the
         schedule has to be cut.
@@ -145,14 +146,15 @@ class Budget:
         return self.worth(_STEP * n_labelled, left - more) <= worth
 
     def expecting(self, n_workers):
-        """Return the budget with the best number of pairs, if so many workers solve."""
+        """Return the budget with the best number of pairs for a number of workers."""
         left = self.start + (1 - _RESERVE) * self.seconds - self.ready
         solve = self.speeds.solve / n_workers
         most = min(self.n_measures * (self.n_measures - 1) // 2, _MOST_PAIRS)
         numbers = np.unique(np.geomspace(1, most, _N_TRIED).astype(int)).tolist()
         worth = [self.worth(n, left - n * solve) for n in numbers]
         best = int(np.argmax(worth))
-        return replace(self, expected_pairs=numbers[best], expected_worth=worth[best])
+        expected = min(max(numbers[best], CHUNK_SIZE), most)
+        return replace(self, expected_pairs=expected, expected_worth=worth[best])
 
 
 def choose_budget(budget, n_workers, slopes_are_open):
@@ -203,6 +205,7 @@ def measure_speeds(
     speeds : Speeds
     """
     some = measures[evenly(len(measures), _N_TRIAL_MEASURES)]
+    labeller = replace(labeller, memory=None)  # what is remembered takes no time
     rng, nobody = np.random.RandomState(0), np.zeros(len(some), dtype=bool)
     pairs, probes = sample_pairs(len(some), _N_TRIAL_PAIRS[-1], rng), None
     if plan.toward is not None:
@@ -212,7 +215,8 @@ def measure_speeds(
         begin = _clock.now()
         w, slopes, _ = labeller.label(some, pairs[:n_solves], gradients=gradients)
         solve = (_clock.now() - begin) / len(w)
-        if _clock.now() + _N_TRIAL_PAIRS[-1] * solve > deadline:
+        is_warm = n_solves > 1
+        if is_warm and _clock.now() + _N_TRIAL_PAIRS[-1] * solve > deadline:
             break
     known = {"slopes": slopes, "probes": probes}
     labelled = LabelledPairs.split(pairs[: len(w)], w, nobody, len(w), **known)
@@ -223,21 +227,28 @@ def measure_speeds(
     objective = make_objective(run, labelled)
     row = (_clock.now() - begin) / len(some)
     plain = replace(objective, slope_weight=0.0)
-    step = _time_steps(run, plain, options, 0, deadline)
     slope_step = None
-    if probes is not None:
-        slope_step = _time_steps(run, objective, options, len(probes), deadline)
+    with seeded(generator, device):
+        step = _time_steps(run, plain, options, 0, deadline)
+        if probes is not None:
+            slope_step = _time_steps(run, objective, options, len(probes), deadline)
     return Speeds(solve, row, step, slope_step, len(w))
 
 
 def _time_steps(run, objective, options, n_probes, deadline):
     """Return what a step of training takes: fixed, and per pair."""
     optimizer, seconds = make_optimizer(run.module, options), []
+    rng, sizes = np.random.RandomState(0), []
     for size in _TRIAL_SIZES:
+        pairs, _, groups = run.plan.scheme.draw(len(run.measures), size, 0.0, rng)
+        sizes.append(len(pairs))
         # What labels are does not matter.
-        pairs = torch.randint(len(run.measures), (size, 2), generator=run.generator)
-        slopes = torch.zeros(size, 2, n_probes) if n_probes else None
-        batches = PairBatches(pairs, torch.ones(size), size, run.device, slopes=slopes)
+        labels = torch.ones(len(pairs))
+        slopes = torch.zeros(len(pairs), 2, n_probes) if n_probes else None
+        if groups is not None:
+            groups = torch.from_numpy(groups)
+        how = len(pairs), run.device, groups, slopes
+        batches = PairBatches(torch.from_numpy(pairs), labels, *how)
         parts = run.module, batches, objective, optimizer, options, run.generator
         taken: list[float] = []
         while not taken or (len(taken) < _N_STEPS and _clock.now() < deadline):
@@ -245,6 +256,6 @@ def _time_steps(run, objective, options, n_probes, deadline):
             train_epoch(*parts)
             taken.append(_clock.now() - begin)
         seconds.append(min(taken))  # the first of all is slow
-    few, many = seconds
-    per_pair = max(many - few, 0.0) / (_TRIAL_SIZES[1] - _TRIAL_SIZES[0])
-    return max(few - per_pair * _TRIAL_SIZES[0], 0.0), per_pair
+    (few, many), (size, larger) = seconds, sizes
+    per_pair = max(many - few, 0.0) / max(larger - size, 1)
+    return max(few - per_pair * size, 0.0), per_pair

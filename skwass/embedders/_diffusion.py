@@ -267,9 +267,9 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
         W = torch.cdist(z_x, z_y, p=1).numpy()
         return np.square(W, out=W) if squared else W
 
-    def _paired_distances(self, r, pairs):
+    def _listed_distances(self, r_x, r_y, pairs):
         parts = [
-            np.abs(r[some[:, 0]] - r[some[:, 1]]).sum(axis=1, dtype=np.float64)
+            np.abs(r_x[some[:, 0]] - r_y[some[:, 1]]).sum(axis=1, dtype=np.float64)
             for some in np.array_split(pairs, -(-len(pairs) // _N_COMPARED))
         ]
         return np.concatenate(parts)

@@ -251,6 +251,7 @@ class LinearOTEmbedder(ScaledEmbedder):
         return self._maps().embed(measures, self.n_jobs)
 
     def _fit(self, measures, given, rng):
+        wants_private = self._wants_private()
         solver = settle_solver(self.ground_truth, measures)
         *reference, n_solves = make_reference(
             self.reference, self.n_reference, measures, solver, rng, self.n_jobs
@@ -271,7 +272,7 @@ class LinearOTEmbedder(ScaledEmbedder):
         maps, Z = fit_maps(moves, reference, solver, *labels, **how)
         if self.n_components is not None:
             maps = project(maps, Z, *labels, self.n_components, rng)
-        if self._wants_private():
+        if wants_private:
             spreads = unresolved(moves, maps, measures[rows])
             maps = add_private(maps, Z, spreads, *labels)
         return {
@@ -310,8 +311,14 @@ class LinearOTEmbedder(ScaledEmbedder):
 
     def _wants_private(self):
         """Whether columns leave out enough for an axis, where that is left open."""
-        if self.private_axis == "auto":
+        if isinstance(self.private_axis, str):  # "auto"
             return self.n_components is not None
+        if self.private_axis and self.n_components is None and not self._needs_labels():
+            raise ValueError(
+                "Got private_axis=True with scale=False and n_components=None, "
+                "expected labels to fit it to, or columns that are dropped. Set "
+                "scale=True or n_components, or leave private_axis='auto'."
+            )
         return self.private_axis
 
     @property

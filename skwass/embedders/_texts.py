@@ -91,9 +91,9 @@ PARAMETERS = """
         measures the solver, on a few pairs, and steps of training; it decides whether
         derivatives are worth their time, if `gradient_weight` is `"auto"`, and labels
         pairs for as long as there will be time to train on them: see `budget_`. With
-        another `n_pairs`, and with `n_maps`, labelling stops at half of the time. In
-        any case the schedule of training is compressed to end in time. The one setting
-        that gives up reproducibility.
+        another `n_pairs`, with `n_maps`, and where labels come in rounds or in the
+        batch, labelling stops at half of the time. In any case the schedule of training
+        is compressed to end in time. The one setting that gives up reproducibility.
     batch_size : int or "auto", default="auto"
         Pairs per step; `"auto"` is a 400th of the training pairs, at least 128 and at
         most 1024. `InBatch()` has steps of its own.
@@ -128,7 +128,8 @@ PARAMETERS = """
         of a fold once, unless candidates of one fold run at the same time, for all
         architectures with the same `labels` and the same derivatives: with
         `labels="pairs", gradient_weight=0`, for all. Not those of `InBatch()`. With
-        `max_time`, labels are read from it but not added.
+        `max_time`, labels are read from it but not added, and with `n_pairs="auto"` the
+        pairs differ from fit to fit.
     device : str, default="cpu"
         `"cpu"`, `"cuda"`, `"cuda:<number>"`, or `"auto"` for CUDA where there is any. A
         model fitted on a GPU opens on a CPU.
@@ -160,8 +161,9 @@ ATTRIBUTES = """
         Labels and maps that were solved, not given or from `memory`.
     budget_ : dict or None
         What `max_time` was planned with, and for: `pairs_per_second` that one worker
-        solves, `steps_per_second` of training, `n_pairs`, `n_epochs` and
-        `with_derivatives`. Not kept in files.
+        solves, `steps_per_second` of training, `n_pairs` for training, `n_epochs`
+        meant, and `with_derivatives`. None where nothing was planned. Not kept in
+        files.
     n_parameters_ : int
         How many numbers the network learns, a decoder not counted.
     stopped_by_ : str

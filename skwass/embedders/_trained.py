@@ -272,6 +272,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         result = TrainingResult([mean_loss], [], "max_iter")
         moments = optimizer.state_dict()["state"]
         self._keep(goes_on, module, labelled, in_batch, result, moments)
+        self.budget_ = None
         reporter.end_epoch(self.n_iter_ - 1, mean_loss, None)
         reporter.end_training("max_iter")
         return self

@@ -20,6 +20,8 @@ _MAX_COMPONENTS = 64
 _NULL = 1e-6
 # A label counts as if it were no smaller than this share of the median.
 _LEAST_LABEL = 0.05
+# What the first of several parts has at least, of the mean of W^2.
+_LEAST_PART = 1e-3
 # A scale below this is worth a warning.
 _SMALL_SCALE = 0.05
 # Pairs that are looked at together.
@@ -144,7 +146,8 @@ def fit_parts(parts, w, known_sq=0.0):
     """Return coefficients c >= 0 such that `known_sq + parts @ c` is nearest to `w^2`.
 
     To first order in W, as :func:`fit_scale`. Where labels say nothing, they are 1 for
-    the first part and 0 for all others.
+    the first part and 0 for all others. The first is never quite 0, or measures would
+    no longer be told apart, and parts that are rounding have 0.
 
     Parameters
     ----------
@@ -164,9 +167,17 @@ def fit_parts(parts, w, known_sq=0.0):
     if not has_signal(parts[:, 0], w, known_sq):
         return np.eye(1, parts.shape[1])[0], 0.0
     unit = _label_units(w)
-    size = np.maximum(np.sqrt(np.mean(np.square(parts), axis=0)), np.finfo(float).tiny)
-    answer = nnls(parts / size / unit[:, None], (w**2 - known_sq) / unit)
-    return answer[0] / size, float(answer[1])
+    size = np.sqrt(np.mean(np.square(parts), axis=0))
+    is_null = size <= _NULL * size.max()
+    is_null[0] = False
+    least = np.zeros(len(size))
+    least[0] = _LEAST_PART * np.mean(w**2) / size[0]
+    scaled = np.where(is_null, 0, parts) / np.where(is_null, 1, size) / unit[:, None]
+    rest = w**2 - known_sq - parts @ least
+    found, error = nnls(scaled, rest / unit)
+    return np.where(is_null, 0, found / np.where(is_null, 1, size)) + least, float(
+        error
+    )
 
 
 def fit_correction(features, ends, w, known_sq, start):

@@ -9,11 +9,12 @@ import numpy as np
 
 from .correction import fit_parts, gaps_squared
 
-# The smallest reach is taken whose error is at most so many times the least: where axes
-# are not shared, Euclidean indices are exact.
+# The largest reach is taken whose error is at most this many times the least: few of
+# the labelled pairs are near duplicates, whose axes are to be shared.
 _NEAR_LEAST = 1.01
-# Parts of a typical distance of columns within which private axes may be shared.
-_REACHES = 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.7, 1.0
+# Parts of a typical distance of columns within which private axes may be shared. With
+# more, all pairs would share, and what labels say of the reach is little.
+_REACHES = 0.03, 0.06, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5
 
 
 class PrivateFit(NamedTuple):
@@ -63,5 +64,5 @@ def fit_private(columns, own, ends, w, known_sq=0.0):
         coefficients, error = fit_parts(parts, w, known_sq)
         stretch = coefficients[0] ** 0.5
         errors.append(error)
-        fits.append(PrivateFit(stretch, coefficients[1:], (stretch or 1.0) * reach))
-    return fits[int(np.argmax(np.array(errors) <= _NEAR_LEAST * min(errors)))]
+        fits.append(PrivateFit(stretch, coefficients[1:], stretch * reach))
+    return fits[np.flatnonzero(np.array(errors) <= _NEAR_LEAST * min(errors))[-1]]

@@ -197,7 +197,7 @@ class StressBoundsDisplay:
             )
         ax.set_yticks(y, names)
         ax.set_ylim(-0.6, len(rows) - 0.3)
-        if mse.max() < 1e3 * mse.min():
+        if mse.max() < 30 * mse.min():
             ax.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         ax.xaxis.set_major_formatter("{x:g}")
         ax.xaxis.set_minor_formatter("")

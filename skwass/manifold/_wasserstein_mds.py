@@ -28,7 +28,7 @@ from .checks import (
     check_rectangle,
     warn_of_distances,
 )
-from .descent import in_dimension, squares_among
+from .descent import SAME, in_dimension, squares_among
 from .nearest_edm import (
     SOLVER_CONSTRAINTS,
     nearest_edm,
@@ -38,7 +38,7 @@ from .nearest_edm import (
 # The descent in few dimensions stops at gains this much smaller than the duality gap.
 FINER = 1e-2
 # Rows nearer than this share of the largest distance, squared, are equal.
-_SAME = 1e-20
+_EQUAL = 1e-24
 
 
 class WassersteinMDS(
@@ -67,11 +67,11 @@ class WassersteinMDS(
         the stress: a local optimum. Columns beyond the rank of the optimum are zero.
     private_axis : bool or "auto", default="auto"
         Whether the embedding has one more column, the last: the length sqrt(s) of an
-        axis that each measure has to itself. Distances of different measures are then
-        `|z - z'|^2 + s + s'`, and stress is minimised over z and s, as in factor
-        analysis with its uniquenesses. `"auto"`: with `n_components`. On 256 images of
-        MNIST the stress is a fifth of that without it in 2 dimensions, a third in 10,
-        two thirds in 20. For a picture, leave the last column out.
+        axis that each measure has to itself. Squared distances of different measures
+        are then `|z - z'|^2 + s + s'`, and stress is minimised over z and s, as in
+        factor analysis with its uniquenesses. `"auto"`: with `n_components`. On 256
+        images of MNIST the stress is a fifth of that without it in 2 dimensions, a
+        third in 10, two thirds in 20. For a picture, leave the last column out.
     ground_truth : {"precomputed", "exact", "sinkhorn", "gromov"} or object, \
             default="precomputed"
         `"precomputed"` if `X` holds distances W, not squared. Otherwise `X` holds
@@ -149,8 +149,10 @@ class WassersteinMDS(
 
     A new point is placed where its distances to all training points fit best, globally
     [2]_, over z and, with private axes, s >= 0. At the optimum that is where training
-    points are themselves, so `transform` of training distances is `embedding_`; with
-    private axes, a measure at distance 0 from one of them is placed on it. On MNIST
+    points are themselves, so `transform` of training distances is `embedding_`. With
+    private axes, distances jump from 0 to `sqrt(s + s')` where measures cease to be
+    equal, and one within a millionth of the largest distance of a training measure is
+    placed on it. On MNIST
     (`benchmarks/nearest_edm.py`), 200 training images place unseen ones so well that
     the mean squared error of W2^2 *between* unseen ones is 0.03 pixels^4, where the
     optimum itself has 0.02.
@@ -268,7 +270,7 @@ class WassersteinMDS(
         self.measures_, self._solved_by = measures, self.ground_truth
         self.embedding_, self._has_private = embedding, bool(private_axis)
         self.dissimilarity_matrix_ = W
-        E = squares_among(embedding, self._has_private)
+        E = squares_among(embedding, D, self._has_private)
         self.distance_matrix_ = np.sqrt(E)
         self.optimal_stress_, self.duality_gap_ = best.stress, best.duality_gap
         is_optimal = self._common.shape[1] >= best.embedding.shape[1]
@@ -290,7 +292,7 @@ class WassersteinMDS(
 
         Returns
         -------
-        Z : ndarray of shape (n_samples, n_components)
+        Z : ndarray of shape (n_samples, n_components), or one column more
             `embedding_`.
         """
         return self.fit(X, y).embedding_
@@ -298,8 +300,9 @@ class WassersteinMDS(
     def transform(self, X):
         """Place measures among the training ones.
 
-        Minimises `sum_j (|z - embedding_j|^2 - W_j^2)^2` for each row, globally, over
-        `z` in the span of the embedding: columns that are zero there stay zero.
+        Minimises `sum_j (|z - z_j|^2 - W_j^2)^2` for each row, globally, over `z` in
+        the span of the embedding: columns that are zero there stay zero. With private
+        axes, `sum_j (|z - z_j|^2 + s + s_j - W_j^2)^2` over `z` and `s >= 0`.
 
         Parameters
         ----------
@@ -309,8 +312,9 @@ class WassersteinMDS(
 
         Returns
         -------
-        Z : ndarray of shape (n_new, n_components)
-            A row depends on no other row.
+        Z : ndarray of shape (n_new, n_components), or one column more
+            A row depends on no other row. With private axes, their lengths are in the
+            last column.
 
         Raises
         ------
@@ -356,7 +360,8 @@ class WassersteinMDS(
         Returns
         -------
         W : ndarray of shape (n, n) or (n, m)
-            As :meth:`WassersteinEmbedder.embedded_distances`.
+            Euclidean distances of rows; with private axes the roots of
+            `|z - z'|^2 + s + s'`, and 0 of equal rows.
 
         Raises
         ------
@@ -426,7 +431,8 @@ class WassersteinMDS(
         bins = getattr(self, "support_", None), getattr(self, "grid_shape_", None)
         self.measures_ = from_arrays(arrays, *bins)
         self._keep_bounds(StressBounds(*self._take("_bounds").tolist()))
-        E = squares_among(self.embedding_, self._has_private)
+        D = np.square(self.dissimilarity_matrix_)
+        E = squares_among(self.embedding_, D, self._has_private)
         self.distance_matrix_ = np.sqrt(E)
 
     def _take(self, name):
@@ -487,8 +493,8 @@ class WassersteinMDS(
         s = np.square(self.embedding_[:, -1])
         Z[:, columns], own = place_private(landmarks, s, d_sq)
         Z[:, -1] = np.sqrt(own)
-        # No formula has different measures at 0.
-        known = (W == 0).any(axis=1)
+        # A measure that was in `fit` is where it was.
+        known = d_sq.min(axis=1) <= SAME * np.square(self.dissimilarity_matrix_.max())
         Z[known] = self.embedding_[W[known].argmin(axis=1)]
         return Z
 
@@ -503,8 +509,8 @@ class WassersteinMDS(
             return cdist(Y, Z, "sqeuclidean")
         E = cdist(Y[:, :-1], Z[:, :-1], "sqeuclidean")
         private = np.add.outer(np.square(Y[:, -1]), np.square(Z[:, -1]))
-        # Rounding does not part measures; W is at least what is added here.
-        is_same = cdist(Y, Z, "sqeuclidean") <= _SAME * np.square(
+        # Equal rows are of the same measure, whatever rounding did.
+        is_same = cdist(Y, Z, "sqeuclidean") <= _EQUAL * np.square(
             self.distance_matrix_.max()
         )
         return np.where(is_same, 0, E + private)

@@ -17,6 +17,11 @@ MEMORY = 10
 WORTHWHILE = 10, 1e-12
 MAX_ROUNDS = 20
 MAX_ITER = 2_000
+# Measures nearer than this share of the largest distance, squared, are the same.
+SAME = 1e-12
+# Where different measures would come to the same place, to this number of digits, each
+# is moved along the last axis by its number times this share of the largest distance.
+_NUDGE, _DIGITS = 1e-9, 10
 
 
 def in_dimension(points, D, n_components, tol, private_axis=False):
@@ -63,22 +68,32 @@ def in_dimension(points, D, n_components, tol, private_axis=False):
     return np.sqrt(unit) * Z
 
 
-def squares_among(rows, private_axis):
+def squares_among(rows, D, private_axis):
     """Return squared distances between rows of an embedding: hollow and symmetric.
 
     Parameters
     ----------
     rows : ndarray of shape (n, n_columns)
         Of :func:`in_dimension`.
+    D : ndarray of shape (n, n)
+        Squared distances that were embedded: they tell which measures are the same.
     private_axis : bool
         Whether lengths of private axes are in the last column.
     """
     if not private_axis:
         return squared_distances(rows)
-    E, s = squared_distances(rows[:, :-1]), np.square(rows[:, -1])
-    E += s[:, None] + s
-    np.fill_diagonal(E, 0)
-    return E
+    s = np.square(rows[:, -1])
+    return squared_distances(rows[:, :-1]) + _private(s, are_same(D))
+
+
+def are_same(D):
+    """Return which pairs are of one and the same measure: [n, n], the diagonal too."""
+    return D <= SAME * D.max()
+
+
+def _private(s, same):
+    """Return what private axes add to squared distances: nothing within a measure."""
+    return np.where(same, 0, s[:, None] + s)
 
 
 def reduce_dimension(points, D, n_components, tol, max_iter, private_axis=False):
@@ -112,24 +127,34 @@ def reduce_dimension(points, D, n_components, tol, max_iter, private_axis=False)
     converged : bool
         Whether it stopped by itself.
     """
-    Z, s = points[:, :n_components], np.zeros(len(points))
+    Z, s, same = points[:, :n_components], np.zeros(len(points)), are_same(D)
     if private_axis:
         s = np.square(points[:, n_components:]).sum(axis=1)
     worthwhile = max(WORTHWHILE[0] * tol, WORTHWHILE[1])
     for _ in range(MAX_ROUNDS):
-        Z, s, descended = _descend(Z, s, D, private_axis, tol, max_iter)
-        Z, s, has_moved = _move_single_points(Z, s, D, private_axis, worthwhile)
+        Z, s, descended = _descend(Z, s, D, same, private_axis, tol, max_iter)
+        Z, s, has_moved = _move_single_points(Z, s, D, same, private_axis, worthwhile)
         if not has_moved:
             break
     Z = Z - Z.mean(axis=0)
     U, stretch, _ = np.linalg.svd(Z, full_matrices=False)
     Z = with_fixed_signs(U * stretch)
     if private_axis:
-        Z = np.column_stack([Z, np.sqrt(s)])
+        Z = _told_apart(np.column_stack([Z, np.sqrt(s)]), same, np.sqrt(D.max()))
     return Z, descended and not has_moved
 
 
-def _descend(Z, s, D, private_axis, tol, max_iter):
+def _told_apart(rows, same, unit):
+    """Return rows that are equal where measures are the same, and only there."""
+    first = same.argmax(axis=1)
+    rows = rows[first]
+    places = np.unique(np.round(rows / unit, _DIGITS), axis=0)
+    if len(places) < len(np.unique(first)):
+        rows[:, -2] += _NUDGE * unit * (first - first.mean())
+    return rows
+
+
+def _descend(Z, s, D, same, private_axis, tol, max_iter):
     """Minimise the stress from Z and s by L-BFGS, each axis in units of its width."""
     # The curvature along an axis goes as the square of its width (Gauss-Newton), which
     # makes it 16 for these; that along s, with zeros elsewhere, is 4 n.
@@ -141,13 +166,12 @@ def _descend(Z, s, D, private_axis, tol, max_iter):
         Y = v[:n_shared].reshape(Z.shape) * unit
         R = squared_distances(Y)
         if private_axis:
-            t = unit_s * v[n_shared:]
-            R += t[:, None] + t
-            np.fill_diagonal(R, 0)
+            R += _private(unit_s * v[n_shared:], same)
         R -= D
         sums = R.sum(axis=1)
         gradient = (8 * (sums[:, None] * Y - R @ Y) * unit).ravel()
         if private_axis:
+            sums = np.where(same, 0, R).sum(axis=1)
             gradient = np.concatenate([gradient, 4 * unit_s * sums])
         return np.vdot(R, R), gradient
 
@@ -170,9 +194,10 @@ def _descend(Z, s, D, private_axis, tol, max_iter):
     return Z, s, answer.status != 1
 
 
-def _move_single_points(Z, s, D, private_axis, worthwhile):
+def _move_single_points(Z, s, D, same, private_axis, worthwhile):
     """Move each point, in turn, that has a better place given all others."""
-    D = D + np.diag(2 * s)  # a point is at no distance from itself, and has no say
+    # A measure is at no distance from itself and its copies, which have no say.
+    D = D + np.where(same, s[:, None] + s, 0)
     find = place_private if private_axis else _place_shared
     stress = _row_stress(Z, s, Z, s, D)
     z, t = find(Z, s, D)

@@ -1,9 +1,11 @@
 """Where an embedding stands between the best there is and classical scaling."""
 
+import warnings
 from dataclasses import astuple, dataclass
 from numbers import Integral
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import HasMethods, Interval, validate_params
 from sklearn.utils.validation import check_is_fitted
 
@@ -59,9 +61,12 @@ class StressCertificate:
     reachable: float | None = None
 
     def __repr__(self):
+        reachable = ""
+        if self.reachable is not None:
+            reachable = f", reachable={self.reachable:.6g}"
         return (
             f"StressCertificate(stress={self.stress:.6g}, optimum={self.optimum:.6g}, "
-            f"ratio={self.ratio:.4g})"
+            f"ratio={self.ratio:.4g}{reachable})"
         )
 
     @property
@@ -122,8 +127,8 @@ def stress_certificate(
         Where bins are, if a matrix is judged and `X` holds histograms. An embedder
         knows its own.
     n_components : int, default=None
-        Columns of the embedder, if `reachable` is wanted: how good an embedding could
-        be in so many and a private axis.
+        Columns of the embedder, if `reachable` is wanted: how good an embedding in as
+        many columns and a private axis could be.
     solver : {"newton", "pgd", "sdp"}, default="newton"
         As in :func:`skwass.manifold.nearest_edm`.
     n_jobs : int, default=None
@@ -234,8 +239,10 @@ def certify(predictions, distances, solver="newton", n_components=None):
     bounds = StressBounds(*map(rounded, astuple(best.bounds)))
     reachable = None
     if n_components is not None:
-        rows = in_dimension(best.embedding, D, n_components, _TOL, private_axis=True)
-        reachable = rounded(np.square(squares_among(rows, True) - D).sum())
+        with warnings.catch_warnings():  # a bound in any case
+            warnings.simplefilter("ignore", ConvergenceWarning)
+            rows = in_dimension(best.embedding, D, n_components, _TOL, True)
+        reachable = rounded(np.square(squares_among(rows, D, True) - D).sum())
     return [
         StressCertificate(
             stress=rounded(np.square(np.square(predicted) - D).sum()),

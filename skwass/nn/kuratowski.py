@@ -37,7 +37,7 @@ class FeatureMaps(nn.Module):
 class KuratowskiEncoder(nn.Module):
     """Feature maps, each scaled by its learned weight: [B, n] -> [B, sum of sizes].
 
-    With a private axis, one column more, of all feature maps.
+    With a private axis, one more column, of all scaled feature maps.
     """
 
     def __init__(
@@ -49,11 +49,10 @@ class KuratowskiEncoder(nn.Module):
         self.private = nn.Linear(sum(weights.sizes), 1) if private_axis else None
 
     def forward(self, x: Tensor) -> Tensor:
-        features = self.features(x)
-        rows = self.weights(features)
+        rows = self.weights(self.features(x))
         if self.private is None:
             return rows
-        return torch.cat([rows, self.private(torch.cat(features, dim=1))], dim=1)
+        return torch.cat([rows, self.private(rows)], dim=1)
 
     @property
     def times(self) -> np.ndarray | None:

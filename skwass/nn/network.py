@@ -147,7 +147,7 @@ class Network(nn.Module):
 
     def _common(self, z: Tensor) -> tuple[Tensor, Tensor]:
         """Return what is learned of embeddings, and exact means."""
-        return self.split(z[:, : self.readout.n_common])
+        return self.split(z[:, : sum(self.encoder.blocks) + self.n_exact])
 
     def decoding_loss(self, z: Tensor, data: MeasureData, numbers: Tensor) -> Tensor:
         """Return what the decoder adds to the loss for embeddings of measures."""

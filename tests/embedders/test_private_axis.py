@@ -21,6 +21,7 @@ from skwass import (
     WormholeEmbedder,
 )
 from skwass.architectures import ODEKENN, DeepKENN, Dense, SetTransformer, Slices
+from skwass.ot import pairwise_wasserstein
 
 GRID = {"grid_shape": (8, 8), "random_state": 0}
 UNTRAINED = {"max_iter": 1, "learning_rate": 1e-9, "n_pairs": 100}
@@ -254,6 +255,48 @@ def test_distances_of_rows_are_in_the_unit_of_the_data(unit):
         W = embedder.fit(clouds).pairwise_distances(clouds)
         d = embedder.embedded_distances(embedder.transform(clouds))
         np.testing.assert_allclose(d, W, rtol=1e-4, atol=1e-5 * W.max())
+
+
+@pytest.mark.parametrize("n_components", [None, 2, 24])
+def test_rounding_is_no_variance(n_components):
+    """Maps to as many points are permutations: nothing is unresolved but rounding."""
+    rng = np.random.default_rng(0)
+    clouds = rng.normal(size=(60, 4, 50))
+    embedder = LinearOTEmbedder(
+        n_components, private_axis=True, n_reference=4, random_state=0
+    ).fit(clouds)
+    others = list(rng.normal(size=(20, 5, 50)))
+    found, true = embedder.pairwise_distances(others), pairwise_wasserstein(others)
+    upper = np.triu_indices(20, k=1)
+    assert 0.5 < (found[upper] / true[upper]).mean() < 1.1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_columns_never_vanish(seed):
+    """Of noise in high dimension all is private, and measures stay apart."""
+    rng = np.random.default_rng(seed)
+    clouds = [rng.normal(size=(rng.integers(3, 6), 500)) for _ in range(60)]
+    embedder = SlicedWassersteinEmbedder(16, scale=True, random_state=seed)
+    found = embedder.fit(clouds[:40]).pairwise_distances(clouds[40:])
+    upper = np.triu_indices(20, k=1)
+    true = pairwise_wasserstein(clouds[40:])
+    np.testing.assert_allclose(found[upper], true[upper], rtol=0.2)
+    with pytest.raises(ValueError, match="Got private_axis=True with scale=False and"):
+        LinearOTEmbedder(private_axis=True, scale=False).fit(clouds)
+
+
+def test_distances_of_candidates(fitted, digits):
+    Z, stored = (fitted.transform(X) for X in digits[:2])
+    pairs = np.column_stack([np.arange(50), np.arange(50)[::-1]])
+    expected = fitted.embedded_distances(Z, stored)[pairs[:, 0], pairs[:, 1]]
+    found = fitted.embedded_distances(Z, stored, pairs=pairs)
+    np.testing.assert_allclose(found, expected, rtol=1e-5, atol=1e-6)
+    squared = fitted.embedded_distances(Z, pairs=pairs, squared=True)
+    expected = fitted.embedded_distances(Z, squared=True)[pairs[:, 0], pairs[:, 1]]
+    np.testing.assert_allclose(squared, expected, rtol=1e-5, atol=1e-6)
+    with pytest.raises(ValueError, match=r"Got pairs\[0\]"):
+        fitted.embedded_distances(Z[:5], stored, pairs=pairs[:1] + 7)
+    assert 0 < fitted.private_reach_ < 2 * fitted.pairwise_distances(digits[1]).max()
 
 
 def test_going_on_keeps_it(digits):

@@ -38,7 +38,9 @@ def test_single_points_leave_places_that_only_descent_would_keep():
     """On a line points get stuck between others; moving them pays."""
     D = ZOO["uniform"]
     points = nearest_edm(D).embedding
-    stuck, *_ = _descend(points[:, :1], np.zeros(len(D)), D, False, 1e-12, 2_000)
+    stuck, *_ = _descend(
+        points[:, :1], np.zeros(len(D)), D, np.eye(len(D)) > 0, False, 1e-12, 2_000
+    )
     free, _ = reduce_dimension(points, D, 1, 1e-12, 2_000)
     stuck, free = (np.square(squared_distances(Z) - D).sum() for Z in (stuck, free))
     assert free < 0.999 * stuck

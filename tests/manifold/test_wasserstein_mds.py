@@ -225,6 +225,24 @@ class TestPrivateAxis:
         again = mds.pairwise_distances(twice[order])
         np.testing.assert_allclose(again, d[np.ix_(order, order)], atol=1e-9)
 
+    def test_copies_in_training_are_one_measure(self, W):
+        order = np.r_[:30, :3]
+        twice = W[np.ix_(order, order)]
+        for noise in (0, 1e-8):  # what a Sinkhorn divergence leaves of 0
+            mds = WassersteinMDS(2).fit(twice + noise * (1 - np.eye(33)))
+            np.testing.assert_array_equal(mds.embedding_[30:], mds.embedding_[:3])
+            d = mds.pairwise_distances(twice)
+            np.testing.assert_allclose(d, mds.distance_matrix_, atol=1e-9)
+            stress = np.square(d**2 - twice**2).sum()
+            assert mds.stress_ == pytest.approx(stress, rel=1e-5)
+
+    def test_a_simplex_stays_one(self):
+        """Columns say nothing of equal distances: all is private."""
+        W = 1 - np.eye(6)
+        mds = WassersteinMDS(1).fit(W)
+        assert mds.stress_ < 1e-12
+        np.testing.assert_allclose(mds.pairwise_distances(W), W, atol=1e-6)
+
     def test_a_file_keeps_it(self, W, tmp_path):
         mds = WassersteinMDS(2).fit(W)
         mds.save(tmp_path / "file")
