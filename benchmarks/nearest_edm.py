@@ -194,10 +194,10 @@ def place_unseen(W, n_unseen=300):
                 continue
             mds = WassersteinMDS(k).fit(W[:n, :n])
             seconds, Z = timed(mds.transform, W[unseen, :n])
-            d = cdist(Z, Z)[np.triu_indices(n_unseen, 1)]
+            d = mds.embedded_distances(Z)[np.triu_indices(n_unseen, 1)]
             mse = np.square(d**2 - truth**2).mean()
             print(
-                f"training {n:>4}, k={Z.shape[1]:>4}: MSE of W2^2 {mse:.4f}, "
+                f"training {n:>4}, k={k or Z.shape[1]:>4}: MSE of W2^2 {mse:.4f}, "
                 f"correlation of W {np.corrcoef(d, truth)[0, 1]:.5f}, transform "
                 f"{n_unseen / seconds:,.0f}/s once distances are there"
             )

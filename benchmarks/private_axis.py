@@ -76,27 +76,14 @@ def patients(folder):
         cells, patient = arrays["pca"].astype(np.float64), arrays["patient"]
     rng = np.random.default_rng(0)
     held_out = rng.permutation(np.unique(patient))[:N_HELD_OUT_PATIENTS]
-    parts = []
-    for mask, n in (
-        (~np.isin(patient, held_out), 2_000),
-        (
-            np.isin(patient, held_out),
-            600,
-        ),
-    ):
-        names = np.unique(patient[mask])
+
+    def samples(names, n):
         drawn = rng.choice(names, n)
-        parts.append(
-            [
-                cells[
-                    rng.choice(
-                        np.flatnonzero(patient == p), rng.integers(20, 71), False
-                    )
-                ]
-                for p in drawn
-            ]
-        )
-    return parts
+        members = [np.flatnonzero(patient == name) for name in drawn]
+        return [cells[rng.choice(k, rng.integers(20, 71), False)] for k in members]
+
+    others = np.setdiff1d(patient, held_out)
+    return [samples(others, 2_000), samples(np.sort(held_out), 600)]
 
 
 def measures_of(folder, dataset):
@@ -197,6 +184,8 @@ def main():
             given = given_labels(args.data, args.dataset, n_labels)
         elif args.embedder in ("wormhole", "deep"):
             how |= {"n_pairs": n_labels}
+        elif args.embedder == "sliced":
+            how |= {"scale": True}
         with TemporaryDirectory() as cache:
             for axis in args.axis:
                 kind = EMBEDDERS[args.embedder]

@@ -301,8 +301,9 @@ def main():
     n_exact = embedder.module_.n_exact
     if n_exact:
         # Classes do not depend on where a measure is.
-        centred = KNeighborsClassifier(5).fit(Z_train[:, :-n_exact], y_train)
-        accuracy = centred.score(Z[:, :-n_exact], y_test)
+        shape = slice(embedder.module_.readout.n_common - n_exact)
+        centred = KNeighborsClassifier(5).fit(Z_train[:, shape], y_train)
+        accuracy = centred.score(Z[:, shape], y_test)
         rows.append(("5-NN accuracy without the mean", f"{accuracy:.4f}"))
     if args.gromov:
         other = embedder.transform(turned(thin_clouds(test, N_GROMOV_POINTS), 7))

@@ -67,8 +67,8 @@ mse = {
 optimum = WassersteinMDS().fit(W).stress_ / n_pairs
 
 # %%
-# Whose axis is long?
-# -------------------
+# Which measures have long private axes?
+# --------------------------------------
 # A narrow stroke has little for itself; digits that can vary in many ways have most.
 s = embedders["with"].transform(X_test)[:, -1] ** 2
 order = np.argsort(s)
@@ -104,7 +104,7 @@ ax.set(
     xticklabels=dimensions,
     xlabel="columns",
     ylabel="mean squared error of W2$^2$",
-    title="The best in so many columns",
+    title="The best in k columns",
 )
 ax.minorticks_off()
 ax.legend(frameon=False)

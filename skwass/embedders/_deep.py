@@ -7,7 +7,7 @@ from ._trained import TrainedEmbedder
 
 @trained(n_components=50, decoder="auto")
 class DeepWassersteinEmbedder(HistogramReaderMixin, TrainedEmbedder):
-    """Embed histograms in R^k so that Euclidean distance is Wasserstein distance.
+    """Embed histograms in R^k so that distance is Wasserstein distance.
 
     Deep Wasserstein Embedding [1]_ trains an encoder phi on pairs of measures whose
     distance is known, together with a decoder psi. It minimises the mean, over pairs
@@ -18,8 +18,9 @@ class DeepWassersteinEmbedder(HistogramReaderMixin, TrainedEmbedder):
     where s^2 is the mean of W^2 over the training pairs, so that one setting serves
     data in any unit; the losses of other decoders are given in their classes. The mean
     squared error of the derivatives of the squared distance is added (see
-    `gradient_weight`). Embeddings come out in the unit of the data: the Euclidean
-    distance of two is about W, not squared. Fewer than a thousand measures, or
+    `gradient_weight`); with a private axis, squared distances have one more term (see
+    `private_axis`). Embeddings come out in the unit of the data: the distance of two is
+    about W, not squared. Fewer than a thousand measures, or
     distances wanted to more than two digits, are served better by
     :func:`skwass.ot.pairwise_wasserstein`.
 

@@ -23,7 +23,7 @@ class KuratowskiEmbedder(HistogramReaderMixin, TrainedEmbedder):
 
     d is a metric on what the network tells apart: symmetric, zero between equal
     measures, and within the triangle inequality. With `aggregation="l2"`, the default
-    of both, it is the Euclidean distance of the rows of `transform`.
+    of both, it is that of the rows of `transform`, to which a private axis is added.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class KuratowskiEmbedder(HistogramReaderMixin, TrainedEmbedder):
     -----
     Rows of `transform` hold the maps one after the other, scaled: by q_k lambda_k with
     `"l1"`, so that W is about the sum of the distances of blocks (`block_sizes_`), and
-    by its root with `"l2"`, so that W is about the distance of rows. With `"l1"` the
+    by its root with `"l2"`, and end with the private axis. With `"l1"` the
     distance of rows is a lower bound of d, and no less than d / sqrt(n_blocks).
 
     Weights and maps share a scale: a layer ten times as large with a tenth of the

@@ -46,7 +46,7 @@ class Plan:
 
     @property
     def exact_mean(self):
-        """Whether the last d columns of an embedding are the mean."""
+        """Whether d columns of an embedding are the mean."""
         return self.settings["exact_mean"]
 
     @property
@@ -190,7 +190,7 @@ def suit_slices(dim, are_w2):
 
 
 def decide_mean(wanted, obstacle, are_w2, dim, n_components, ground_truth):
-    """Return whether the last d columns of an embedding are to be the mean.
+    """Return whether d columns of an embedding are to be the mean.
 
     Parameters
     ----------

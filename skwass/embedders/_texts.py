@@ -36,8 +36,8 @@ PARAMETERS = """
         dimensions `n_components=2 * d` makes it exact, which often helps.
     private_axis : bool or "auto", default="auto"
         Whether embeddings have one more column, the last: the length sqrt(s) of an axis
-        that each measure has to itself, for what it shares with no other, such as the
-        noise of its sample. Squared distances of different measures are then
+        that each measure has to itself, for what is particular to it, such as the noise
+        of its sample. Squared distances of different measures are then
         `|z - z'|^2 + s + s'`, see `embedded_distances`. Without it, small distances
         come out too small. `"auto"`: yes, except where the distances of feature maps
         add up (`aggregation="l1"`). False is the model of the paper.
@@ -173,7 +173,7 @@ ATTRIBUTES = """
         times follow in order, then those of velocities.
     block_sizes_ : tuple of int
         Dimensions of the feature maps, in the order in which rows of `transform` hold
-        them; an exact mean comes after them.
+        them; an exact mean and a private axis come after them.
     times_ : ndarray of shape (n_nodes,) or None
         Nodes of a curve, None for layers.
     n_features_in_ : int

@@ -21,9 +21,10 @@ class WormholeEmbedder(TrainedEmbedder):
 
     with the encoder T, the decoder G, the Sinkhorn divergence S, the mean square s^2 of
     W over the training pairs, and the mean squared distance r^2 of points to the mean
-    of their cloud (of all clouds, if the mean is not exact). Embeddings come out in the
-    unit of the data. Images are weighted clouds of pixels. Fewer than a thousand
-    measures, or distances wanted to more than two digits, are served better by
+    of their cloud (of all clouds, if the mean is not exact); with a private axis, the
+    distance of T(x) and T(x') has one more term (see `private_axis`). Embeddings come
+    out in the unit of the data. Images are weighted clouds of pixels. Fewer than a
+    thousand measures, or distances wanted to more than two digits, are served better by
     :func:`skwass.ot.pairwise_wasserstein`.
 
     Parameters

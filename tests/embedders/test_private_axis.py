@@ -122,7 +122,7 @@ def test_an_index_finds_the_same_neighbours(name, fitted, digits):
     gaps = queries[:, None, shape] - stored[numbers][:, :, shape]
     apart = np.square(gaps).sum(axis=2) > 72 * fitted._readout.reach**2
     if name in ("deep", "dense", "curve"):
-        assert apart.mean() > 0.9  # most shapes share nothing
+        assert apart.mean() > 0.3  # many shapes share nothing at all
     np.testing.assert_allclose(d_sq[apart], exact[apart], rtol=1e-5)
     # Where private axes are shared, nearer: the index bounds from above, rows below.
     assert (exact <= d_sq * (1 + 1e-5)).all()
