@@ -35,9 +35,9 @@ ROUNDING = 1e-5
 _TINY = 1e-24
 # Softplus of this is 0.1.
 _SHORT = -2.25
-# What private axes reach at least, for rounding must not part them, and how much more at
-# the start. Neighbours on MNIST are at 0.3, and the error is the same with less; but of
-# niches that share cells, the recall of neighbours falls to half.
+# What private axes reach at least, for rounding must not part them, and how much more
+# at the start. On MNIST, where neighbours are at 0.3, the error is the same with less;
+# of niches that share cells, the recall of neighbours falls to half.
 _LEAST_REACH, _REACH = 0.03, 0.1
 # Where the exponent of a kernel is larger, shapes share nothing that float64 sees.
 _APART = 40.0
