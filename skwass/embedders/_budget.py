@@ -37,9 +37,9 @@ _STEP, _N_TRIED, _CUT_POWER = 1.05, 400, 1.5
 # tenth lower with them, that of 2,000 a fifth.
 _SLOPE_WORTH = 1.5
 # Measures and pairs that speeds are measured on, the latter one to warm up, few, and
-# then more if there is time; sizes of batches, and steps of each.
+# then more if there is time; sizes of batches, and steps and rounds of each.
 _N_TRIAL_MEASURES, _N_TRIAL_PAIRS = 2_048, (1, 4, 32)
-_TRIAL_SIZES, _N_STEPS = (128, 512), 3
+_TRIAL_SIZES, _N_STEPS, _N_ROUNDS = (128, 512), 4, 3
 # Share of the limit that may go into this.
 TRIAL_SHARE = 0.03
 
@@ -240,22 +240,23 @@ def _time_steps(run, objective, options, n_probes, deadline):
     optimizer, seconds = make_optimizer(run.module, options), []
     rng, sizes = np.random.RandomState(0), []
     for size in _TRIAL_SIZES:
-        pairs, _, groups = run.plan.scheme.draw(len(run.measures), size, 0.0, rng)
-        sizes.append(len(pairs))
+        n_pairs = _N_STEPS * size
+        pairs, _, groups = run.plan.scheme.draw(len(run.measures), n_pairs, 0.0, rng)
         # What labels are does not matter.
         labels = torch.ones(len(pairs))
         slopes = torch.zeros(len(pairs), 2, n_probes) if n_probes else None
         if groups is not None:
             groups = torch.from_numpy(groups)
-        how = len(pairs), run.device, groups, slopes
+        how = size, run.device, groups, slopes
         batches = PairBatches(torch.from_numpy(pairs), labels, *how)
         parts = run.module, batches, objective, optimizer, options, run.generator
+        sizes.append(len(pairs) / len(batches))
         taken: list[float] = []
-        while not taken or (len(taken) < _N_STEPS and _clock.now() < deadline):
+        while not taken or (len(taken) < _N_ROUNDS and _clock.now() < deadline):
             begin = _clock.now()
             train_epoch(*parts)
-            taken.append(_clock.now() - begin)
+            taken.append((_clock.now() - begin) / len(batches))
         seconds.append(min(taken))  # the first of all is slow
     (few, many), (size, larger) = seconds, sizes
-    per_pair = max(many - few, 0.0) / max(larger - size, 1)
+    per_pair = max(many - few, 0.0) / max(larger - size, 1.0)
     return max(few - per_pair * size, 0.0), per_pair
