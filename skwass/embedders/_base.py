@@ -190,7 +190,7 @@ class WassersteinEmbedder(
         Notes
         -----
         The Euclidean distance of rows is a lower bound of d. An index over the rows
-        that is asked with 0 in the last column compares |z - z'|^2 + s', which is d^2
+        that is asked with 0 in the last column compares `|z - z'|^2 + s'`, which is d^2
         less the s of the query, where axes are not shared, and no less elsewhere. Take
         some more candidates than you need, and rank them by this function.
         """
