@@ -12,7 +12,7 @@ from .nearest_edm import squared_distances
 
 # Corrections that L-BFGS keeps.
 MEMORY = 10
-# A single point is moved for a relative gain of the stress of so many times `tol`, or
+# A single point is moved for a relative gain of the stress of this many times `tol`, or
 # of the second number, which rounding cannot feign.
 WORTHWHILE = 10, 1e-12
 MAX_ROUNDS = 20

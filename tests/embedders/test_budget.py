@@ -35,11 +35,11 @@ def test_more_time_is_for_more_labels():
 
 
 def test_derivatives_are_for_expensive_labels():
-    cheap, dear = (SPEEDS._replace(solve=solve) for solve in (1e-4, 1e-1))
+    cheap, costly = (SPEEDS._replace(solve=solve) for solve in (1e-4, 1e-1))
     assert not choose_budget(budget(100, cheap), 1, True).with_slopes
-    assert choose_budget(budget(1_000, dear), 1, True).with_slopes
+    assert choose_budget(budget(1_000, costly), 1, True).with_slopes
     assert choose_budget(budget(100, cheap), 1, False).with_slopes  # as it was asked
-    assert not choose_budget(budget(1_000, dear, False), 1, True).with_slopes
+    assert not choose_budget(budget(1_000, costly, False), 1, True).with_slopes
 
 
 def test_workers_count():
