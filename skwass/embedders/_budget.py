@@ -257,6 +257,6 @@ def _time_steps(run, objective, options, n_probes, deadline):
             train_epoch(*parts)
             taken.append((_clock.now() - begin) / len(batches))
         seconds.append(min(taken))  # the first of all is slow
-    (few, many), (size, larger) = seconds, sizes
-    per_pair = max(many - few, 0.0) / max(larger - size, 1.0)
-    return max(few - per_pair * size, 0.0), per_pair
+    (few, many), (small, large) = seconds, sizes
+    per_pair = max(many - few, 0.0) / max(large - small, 1.0)
+    return max(few - per_pair * small, 0.0), per_pair
