@@ -11,12 +11,12 @@ from sklearn.base import (
     TransformerMixin,
 )
 from sklearn.utils import check_random_state
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from ..labels.given import check_labels, refuse_other_unit
 from ..labels.solve import Labeller
 from ..measures import MeasureReaderMixin
-from ..measures.layout import refuse_masked
+from ..measures.layout import check_embeddings, refuse_masked
 from ..measures.units import in_unit, unit_exponent
 from ..nn.readouts import Readout, paired_distances, pairwise_distances
 from ..ot import sample_pairs
@@ -340,26 +340,16 @@ class WassersteinEmbedder(
     def _check_embeddings(self, X, dtype, name="X"):
         """Check rows of `transform` that a user gives back."""
         check_is_fitted(self)
-        refuse_masked(X, name)
         dtype_in = dtype if self._unit == 0 else float
-        X = check_array(X, dtype=dtype_in, input_name=name, force_writeable=True)
-        if X.shape[1] != self._n_features_out:
-            raise ValueError(
-                f"Got {name} with {X.shape[1]} columns, expected "
-                f"{self._n_features_out}. Pass rows of what transform gives."
-            )
+        X = check_embeddings(X, self._n_features_out, name, dtype_in)
         return self._in_own_unit(X).astype(dtype, copy=False)
 
     def _check_decodable(self, X, dtype):
         """Check rows to decode; they may lack the private axis, which is ignored."""
         check_is_fitted(self)
         refuse_masked(X, "X")
-        has_private = self._readout.has_private
-        if (
-            has_private
-            and np.ndim(X) == 2
-            and np.shape(X)[1] == self._n_features_out - 1
-        ):
+        readout = self._readout
+        if readout.has_private and np.shape(X)[1:] == (readout.n_common,):
             X = np.pad(X, ((0, 0), (0, 1)))
         return self._check_embeddings(X, dtype)
 

@@ -20,9 +20,8 @@ class DeepWassersteinEmbedder(HistogramReaderMixin, TrainedEmbedder):
     squared error of the derivatives of the squared distance is added (see
     `gradient_weight`); with a private axis, squared distances have one more term (see
     `private_axis`). Embeddings come out in the unit of the data: the distance of two is
-    about W, not squared. Fewer than a thousand measures, or
-    distances wanted to more than two digits, are served better by
-    :func:`skwass.ot.pairwise_wasserstein`.
+    about W, not squared. Fewer than a thousand measures, or distances wanted to more
+    than two digits, are served better by :func:`skwass.ot.pairwise_wasserstein`.
 
     Parameters
     ----------

@@ -175,9 +175,8 @@ def fit_parts(parts, w, known_sq=0.0):
     scaled = np.where(is_null, 0, parts) / np.where(is_null, 1, size) / unit[:, None]
     rest = w**2 - known_sq - parts @ least
     found, error = nnls(scaled, rest / unit)
-    return np.where(is_null, 0, found / np.where(is_null, 1, size)) + least, float(
-        error
-    )
+    coefficients = np.where(is_null, 0, found / np.where(is_null, 1, size)) + least
+    return coefficients, float(error)
 
 
 def fit_correction(features, ends, w, known_sq, start):

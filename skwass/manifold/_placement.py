@@ -40,14 +40,11 @@ def place_private(landmarks, s, d_sq):
         Not negative.
     """
     b = d_sq - s
-    center = landmarks.mean(axis=0)
-    U, stretch, axes = np.linalg.svd(landmarks - center, full_matrices=False)
-    floor = stretch.max(initial=0) * max(landmarks.shape) * EPS
-    rank = np.count_nonzero(stretch > floor)
-    U, stretch, axes = U[:, :rank], stretch[:rank], axes[:rank]
-    b = b - np.square(U * stretch).sum(axis=1)
+    center, stretch, axes = _principal_axes(landmarks)
+    U = (landmarks - center) @ axes.T  # [n, rank], orthogonal columns
+    b = b - np.square(U).sum(axis=1)
     # Residuals are linear in z and alpha = |z|^2 + t, and alpha is free above |z|^2.
-    z, alpha = -b @ U / (2 * stretch), b.mean(axis=1)
+    z, alpha = -b @ U / (2 * np.square(stretch)), b.mean(axis=1)
     t = alpha - np.square(z).sum(axis=1)
     points, on_bound = z @ axes + center, t < 0
     if on_bound.any():  # t is 0, and what is left is the problem without it
@@ -74,13 +71,10 @@ def place(landmarks, d_sq):
         Row i depends only on row i of `d_sq`. Of two mirror images that explain it
         equally well, always the same one.
     """
-    center = landmarks.mean(axis=0)
-    _, stretch, axes = np.linalg.svd(landmarks - center, full_matrices=False)
-    floor = stretch.max(initial=0) * max(landmarks.shape) * EPS
-    rank = np.count_nonzero(stretch > floor)
-    if rank == 0:
+    center, stretch, axes = _principal_axes(landmarks)
+    if not len(stretch):
         return np.tile(center, (len(d_sq), 1))
-    axes, curvature = axes[:rank], 4 * np.square(stretch[:rank])
+    curvature = 4 * np.square(stretch)
     U = (landmarks - center) @ axes.T  # [n, rank], orthogonal columns
     # Each row in a unit of its own: [m, 1].
     unit = np.maximum(d_sq.max(axis=1), curvature[0] / len(U))[:, None]
@@ -90,12 +84,21 @@ def place(landmarks, d_sq):
     c = -2 * b @ U / np.sqrt(unit)
     # What rounding leaves of a tie would choose, and with it the rest of the batch. It
     # is as small as the axis is thin, and so is the bar.
-    rounding = 32 * EPS * np.linalg.norm(b, axis=1)[:, None] * stretch[:rank]
+    rounding = 32 * EPS * np.linalg.norm(b, axis=1)[:, None] * stretch
     c[np.abs(c) <= rounding / np.sqrt(unit)] = 0
     lowest = curvature[-1] / unit
     beta = b.sum(axis=1) - lowest[:, 0] / 2
     z = _solve_secular(c, curvature / unit - lowest, beta, len(U))
     return np.sqrt(unit) * z @ axes + center
+
+
+def _principal_axes(landmarks):
+    """Return the center of points, their singular values above rounding, and axes."""
+    center = landmarks.mean(axis=0)
+    _, stretch, axes = np.linalg.svd(landmarks - center, full_matrices=False)
+    floor = stretch.max(initial=0) * max(landmarks.shape) * EPS
+    rank = np.count_nonzero(stretch > floor)
+    return center, stretch[:rank], axes[:rank]
 
 
 def _solve_secular(c, delta, beta, n):

@@ -16,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted, validate_data
 
 from ..files import FileMixin
 from ..measures import MeasureReaderMixin
-from ..measures.layout import refuse_square
+from ..measures.layout import check_embeddings, refuse_square
 from ..measures.packing import as_arrays, from_arrays
 from ..ot import pairwise_wasserstein
 from ..ot.ground_truths import GROUND_TRUTHS
@@ -24,7 +24,6 @@ from ._bounds import StressBounds
 from ._placement import place, place_private
 from .checks import (
     check_distances,
-    check_embeddings,
     check_rectangle,
     warn_of_distances,
 )
@@ -152,10 +151,9 @@ class WassersteinMDS(
     points are themselves, so `transform` of training distances is `embedding_`. With
     private axes, distances jump from 0 to `sqrt(s + s')` where measures cease to be
     equal, and one within a millionth of the largest distance of a training measure is
-    placed on it. On MNIST
-    (`benchmarks/nearest_edm.py`), 200 training images place unseen ones so well that
-    the mean squared error of W2^2 *between* unseen ones is 0.03 pixels^4, where the
-    optimum itself has 0.02.
+    placed on it. On MNIST (`benchmarks/nearest_edm.py`), 200 training images place
+    unseen ones so well that the mean squared error of W2^2 *between* unseen ones is
+    0.03 pixels^4, where the optimum itself has 0.02.
 
     References
     ----------
@@ -258,10 +256,8 @@ class WassersteinMDS(
         private_axis = self.private_axis
         if isinstance(private_axis, str):  # "auto"
             private_axis = self.n_components is not None
-        tol = FINER * self.tol
-        embedding = in_dimension(
-            best.embedding, D, self.n_components, tol, bool(private_axis)
-        )
+        how = D, self.n_components, FINER * self.tol, private_axis
+        embedding = in_dimension(best.embedding, *how)
         # Only now, so that a fit that fails or is interrupted changes nothing.
         if measures is None:
             validate_data(self, X, reset=True, skip_check_array=True)
@@ -480,13 +476,9 @@ class WassersteinMDS(
 
     def _place(self, W):
         # A column of zeros has no extent to place anything along.
-        wide = self._common.any(axis=0)
+        columns = np.flatnonzero(self._common.any(axis=0))
+        landmarks, d_sq = self._common[:, columns], np.square(W)
         Z = np.zeros((len(W), self._n_features_out))
-        landmarks, d_sq, columns = (
-            self._common[:, wide],
-            np.square(W),
-            np.flatnonzero(wide),
-        )
         if not self._has_private:
             Z[:, columns] = place(landmarks, d_sq)
             return Z
@@ -508,12 +500,11 @@ class WassersteinMDS(
         if not self._has_private:
             return cdist(Y, Z, "sqeuclidean")
         E = cdist(Y[:, :-1], Z[:, :-1], "sqeuclidean")
-        private = np.add.outer(np.square(Y[:, -1]), np.square(Z[:, -1]))
+        r_y, r_z = Y[:, -1], Z[:, -1]
         # Equal rows are of the same measure, whatever rounding did.
-        is_same = cdist(Y, Z, "sqeuclidean") <= _EQUAL * np.square(
-            self.distance_matrix_.max()
-        )
-        return np.where(is_same, 0, E + private)
+        gaps_sq = E + np.square(np.subtract.outer(r_y, r_z))
+        is_same = gaps_sq <= _EQUAL * np.square(self.distance_matrix_.max())
+        return np.where(is_same, 0, E + np.add.outer(r_y**2, r_z**2))
 
     @property
     def _n_features_out(self):

@@ -90,18 +90,6 @@ def check_rectangle(W, name, *, squared=False, is_square=False):
     return W
 
 
-def check_embeddings(Z, n_columns, name):
-    """Check rows of `transform` that a user gives back."""
-    refuse_masked(Z, name)
-    Z = check_array(Z, dtype=np.float64, input_name=name)
-    if Z.shape[1] != n_columns:
-        raise ValueError(
-            f"Got {name} with {Z.shape[1]} columns, expected {n_columns}. Pass rows of "
-            "what transform gives."
-        )
-    return Z
-
-
 def look_like_distances(X):
     """Whether histograms have mass where distances are positive, by symmetry.
 

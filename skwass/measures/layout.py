@@ -1,6 +1,7 @@
 """What kind of thing the user gave, before anything is checked."""
 
 import numpy as np
+from sklearn.utils.validation import check_array
 
 from ._collections import PointClouds
 
@@ -139,3 +140,31 @@ def refuse_far(x, name):
             f"Got {name} with NaN, infinity or a coordinate beyond {MAX_COORDINATE:g}, "
             "expected finite coordinates. Drop the points or rescale them all."
         )
+
+
+def check_embeddings(Z, n_columns, name, dtype=np.float64):
+    """Check rows of `transform` that a user gives back.
+
+    Parameters
+    ----------
+    Z : array-like of shape (n, n_columns)
+        As given.
+    n_columns : int
+        Of `transform`.
+    name : str
+        What messages call `Z`.
+    dtype : dtype, default=float64
+        Of the result.
+
+    Returns
+    -------
+    Z : ndarray of shape (n, n_columns)
+    """
+    refuse_masked(Z, name)
+    Z = check_array(Z, dtype=dtype, input_name=name, force_writeable=True)
+    if Z.shape[1] != n_columns:
+        raise ValueError(
+            f"Got {name} with {Z.shape[1]} columns, expected {n_columns}. Pass rows of "
+            "what transform gives."
+        )
+    return Z
