@@ -53,10 +53,15 @@ def check_rectangle(W, name, *, squared=False, is_square=False):
     """
     refuse_masked(W, name)
     W = to_numpy(W)
-    if is_collection_of_clouds(W):
+    if isinstance(W, Histograms) or is_collection_of_clouds(W):
+        kind = (
+            "histograms"
+            if isinstance(W, Histograms)
+            else "a collection of point clouds"
+        )
         raise ValueError(
-            f"Got {name}=a collection of point clouds, expected a matrix of distances. "
-            "WassersteinMDS takes clouds with ground_truth='exact'."
+            f"Got {name}={kind}, expected a matrix of distances. "
+            "WassersteinMDS takes measures with ground_truth='exact'."
         )
     W = check_array(
         W,

@@ -8,6 +8,7 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
 from ..measures import Histograms
+from ._assignment import assign
 from ._base import GroundTruth
 from ._labels import PairLabels
 from ._line import transport_on_line
@@ -53,7 +54,9 @@ class ExactWasserstein(GroundTruth):
     A pair of n and m points takes `O(n m)` memory, and in practice time a little more
     than quadratic in n + m. Large problems are solved on the few arcs that an optimal
     plan may use, and the answer is checked on all others: three times as fast as the
-    dense solver where measures have several hundred points, and as exact.
+    dense solver where measures have several hundred points, and as exact. Clouds of up
+    to 64 points, as many on both sides and of equal masses, are matched for p = 2 as
+    assignment problems [4]_, many at a time.
 
     `converged` is a certificate: W^p is the optimum to nine digits, by the gap between
     the plan and its potentials. Where the solver alone falls short of that, beside a
@@ -77,6 +80,8 @@ class ExactWasserstein(GroundTruth):
     .. [2] Peyre, Cuturi (2019). Computational optimal transport, section 3.
     .. [3] Gleixner, Steffy, Wolter (2016). Iterative refinement for linear programming.
        INFORMS Journal on Computing 28(3).
+    .. [4] Crouse (2016). On implementing 2D rectangular assignment algorithms. IEEE
+       Trans. Aerospace and Electronic Systems 52(4).
 
     Examples
     --------
@@ -115,19 +120,30 @@ class ExactWasserstein(GroundTruth):
         left = {i: mu.measure(i) for i in np.unique(pairs[:, 0])}
         right = {j: nu.measure(j) for j in np.unique(pairs[:, 1])}
         w, converged = np.empty(len(pairs)), np.empty(len(pairs), dtype=bool)
+        solved: dict = {}
+        if self.p == 2 and is_euclidean(self.ground_metric):
+            assigned = assign(left, right, pairs)
+            w[assigned.numbers] = np.sqrt(assigned.costs)
+            converged[assigned.numbers] = True
+            solved = {k: row for row, k in enumerate(assigned.numbers.tolist())}
         grads = []
-        for k, (i, j) in enumerate(pairs):
+        for k, (i, j) in enumerate(pairs.tolist()):
+            if k in solved and not gradients:
+                continue
             sides = left[i], right[j]
-            unit, solution = self._solve(*sides, needs_plan=gradients)
-            w[k] = unit * max(solution.cost, 0.0) ** (1 / self.p)
-            converged[k] = solution.converged
+            if k in solved:
+                unit, solution = 1.0, assigned.transport(solved[k])
+            else:
+                unit, solution = self._solve(*sides, needs_plan=gradients)
+                w[k] = unit * max(solution.cost, 0.0) ** (1 / self.p)
+                converged[k] = solution.converged
             if gradients:
                 with np.errstate(over="ignore", invalid="ignore"):
                     found = self._gradients(mu, nu, sides, unit, solution, gradients)
                 if not all(np.isfinite(gradient).all() for gradient in found):
                     raise ValueError(
                         f"Got infinite derivatives of W^p from {self} for the pair "
-                        f"{[int(i), int(j)]}, expected floats. Lower p, or measure in "
+                        f"{[i, j]}, expected floats. Lower p, or measure in "
                         "a longer unit."
                     )
                 grads.append(found)

@@ -155,7 +155,8 @@ def test_unconverged_pairs_are_counted_and_kept(n_jobs):
 
 def test_too_few_iterations_warn():
     rng = np.random.default_rng(0)
-    clouds = as_measures(rng.normal(size=(3, 30, 2)))
+    # Clouds of one size would be matched without the simplex.
+    clouds = as_measures([rng.normal(size=(n, 2)) for n in (30, 31, 32)])
     with pytest.warns(ConvergenceWarning, match=r"2 of 2 .*\(max_iter=1\)"):
         label_pairs(
             clouds, clouds, np.array([(0, 1), (0, 2)]), ExactWasserstein(max_iter=1)
