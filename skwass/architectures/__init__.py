@@ -10,6 +10,7 @@ from ._clouds import DeepSets, Fourier, SetTransformer, Slices
 from ._decoders import CloudDecoder, Courty2018Decoder, Decoder, HistogramDecoder
 from ._histograms import Convolutional, Courty2018, Dense
 from ._kuratowski import ODEKENN, DeepKENN
+from ._transport import TransportMaps
 
 __all__ = [
     "ODEKENN",
@@ -27,4 +28,5 @@ __all__ = [
     "SetTransformer",
     "Slices",
     "Space",
+    "TransportMaps",
 ]

@@ -191,6 +191,10 @@ class Architecture(BaseEstimator, ABC):
         """Return a copy in which nothing is left to choose: `"auto"` is the default."""
         return clone(self)
 
+    def suited_to(self, measures: Histograms | PointClouds) -> "Architecture":
+        """Return a copy in which nothing is left to choose by measures."""
+        return self
+
     def fitted_to(self, space: Space) -> "Architecture":
         """Return a copy whose layers have the sizes that they are asked for."""
         return self

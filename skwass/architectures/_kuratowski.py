@@ -65,6 +65,10 @@ class _Kuratowski(Architecture):
     def _default(self, name: str) -> Architecture:
         raise NotImplementedError
 
+    def suited_to(self, measures: Histograms | PointClouds) -> "Architecture":
+        """Return a copy in which nothing is left to choose by measures."""
+        return clone(self).set_params(**{self._of: self.base.suited_to(measures)})
+
     def fitted_to(self, space: Space) -> "Architecture":
         """Return a copy whose layers have the sizes that `n_parameters` asks for."""
         if self.n_parameters is None:
@@ -125,8 +129,9 @@ class DeepKENN(_Kuratowski):
     backbone : str or Architecture, default="auto"
         The network whose layers are compared: an architecture of this module that is
         not a Kuratowski network itself, as an object, such as `Slices(widths=(64,))`,
-        or by name. `"auto"` has two hidden layers of 512, on slices where these suit
-        measures, else on masses, or on Fourier coefficients in `WormholeEmbedder`.
+        or by name. `"auto"` has two hidden layers of 512, on slices for W2 in up to
+        three dimensions, on maps of linear optimal transport in more; for other
+        distances on masses, or on Fourier coefficients in `WormholeEmbedder`.
     layers : {"all", "last"}, default="all"
         Which layers; `"last"` is the baseline of [1]_.
     aggregation : {"l1", "l2"}, default="l2"

@@ -5,6 +5,7 @@ from typing import Any
 from ._base import Architecture
 from ._clouds import DeepSets, Fourier, SetTransformer, Slices
 from ._histograms import Convolutional, Courty2018, Dense
+from ._transport import TransportMaps
 
 PLAIN: dict[str, Any] = {
     "slices": Slices,
@@ -14,6 +15,7 @@ PLAIN: dict[str, Any] = {
     "fourier": Fourier,
     "deep_sets": DeepSets,
     "set_transformer": SetTransformer,
+    "transport_maps": TransportMaps,
 }
 
 

@@ -44,7 +44,7 @@ def choose_architecture(
         given = default
     made = as_object(given, ARCHITECTURES).chosen(default)
     made.refuse(measures)
-    return made
+    return made.suited_to(measures)
 
 
 def choose_decoder(

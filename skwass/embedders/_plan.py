@@ -12,8 +12,8 @@ from ..measures.subsets import evenly
 from ..ot import ExactWasserstein
 from ..ot.ground_truths import as_ground_truth, is_gromov, is_w2
 
-# Lines see all of a measure only in few dimensions: in 10, Fourier coefficients or
-# masses are better.
+# Lines see all of a measure only in few dimensions: in 10, Fourier coefficients are
+# better, and maps of linear optimal transport better than these.
 _SLICED_DIM = 3
 # Pairs whose labels are held against the distances of means, and how far below these
 # rounding, or entropy, may bring them.
@@ -133,8 +133,9 @@ def _choose_network(parameters, measures, truth, are_w2, otherwise):
     by_isometry = is_gromov(truth)
     # Masses change with each turn of a shape.
     otherwise = "fourier" if by_isometry else otherwise
-    default = "slices" if suit_slices(dim, are_w2) else otherwise
-    architecture = choose_architecture(parameters["architecture"], measures, default)
+    if are_w2:
+        otherwise = "slices" if dim <= _SLICED_DIM else "transport_maps"
+    architecture = choose_architecture(parameters["architecture"], measures, otherwise)
     exact_mean = decide_mean(
         parameters["exact_mean"],
         architecture.obstacle_to_mean(dim, n_components),
@@ -182,11 +183,6 @@ def choose_scheme(given, architecture):
     if isinstance(given, str) and given == "auto":
         return Blocks() if architecture.has_point_layers else Pairs()
     return as_object(given, SCHEMES)
-
-
-def suit_slices(dim, are_w2):
-    """Return whether networks best see slices: W2 in few dimensions."""
-    return are_w2 and dim <= _SLICED_DIM
 
 
 def decide_mean(wanted, obstacle, are_w2, dim, n_components, ground_truth):

@@ -15,10 +15,11 @@ PARAMETERS = """
         `Slices(widths=(256,))`, which a grid can set as `architecture__widths`, or a
         name, which stands for the object with its defaults: `"slices"`, `"dense"`,
         `"convolutional"`, `"courty2018"`, `"fourier"`, `"deep_sets"`,
-        `"set_transformer"`, `"deep_kenn"` or `"ode_kenn"`. `"auto"` is `"slices"`, by
-        far the most accurate, where points lie in up to three dimensions,
-        `ground_truth` is W2 with the Euclidean metric, and no given distance is below
-        that of the means; elsewhere `{otherwise}`. `architecture_` says what it became.
+        `"set_transformer"`, `"transport_maps"`, `"deep_kenn"` or `"ode_kenn"`. `"auto"`
+        is by far the most accurate where `ground_truth` is W2 with the Euclidean
+        metric, and no given distance is below that of the means: `"slices"` for points
+        in up to three dimensions, `"transport_maps"` in more; elsewhere
+        `{otherwise}`. `architecture_` says what it became.
     decoder : str, Decoder or None, default={decoder}
         What makes measures of embeddings again, for `inverse_transform`, trained at the
         same time: `HistogramDecoder()`, `CloudDecoder()` or `Courty2018Decoder()` of

@@ -37,6 +37,7 @@ from ._plan import FitRun, make_plan
 from ._reporting import FitReporter, warn_of_one_round, warn_of_useless
 from ._rounds import train_in_rounds
 from ._stages import (
+    N_FORMULA_PAIRS,
     N_PAIRS,
     TUNING_RATE,
     ends_and_labels,
@@ -383,7 +384,12 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             return module
         module = self._build(plan.settings, generator).eval()
         module.scale.fill_(label_scale(labelled))
-        module.fit_to(measures, generator, self._regresses_squares)
+        # Of measures that are held out it knows nothing.
+        held_out = np.unique(labelled.pairs[labelled.validation])
+        known = np.setdiff1d(np.arange(len(measures)), held_out)
+        few = labelled.train[:N_FORMULA_PAIRS]
+        labels = np.searchsorted(known, labelled.pairs[few]), labelled.w[few]
+        module.fit_to(measures[known], generator, self._regresses_squares, *labels)
         return module
 
     def _objective(self, run, labelled):

@@ -55,7 +55,8 @@ class WormholeEmbedder(TrainedEmbedder):
 
     The network of [1]_ is `architecture="set_transformer"`; there squared distances are
     regressed. `transform` sorts the n points of a cloud along each of 16 lines in the
-    plane or 32 in space, or evaluates `n * n_frequencies` waves; its cost grows as the
+    plane or 32 in space, solves one optimal plan in more dimensions, or evaluates
+    `n * n_frequencies` waves; its cost grows as the
     square of n for Gromov distances and for each layer of a transformer. Histograms
     without learned layers on points take matrix products. Clouds go through in batches
     of similar size.

@@ -9,6 +9,12 @@ from ..ot.maps import transport_maps
 from .correction import FeatureMap, fit_correction, fit_scale, gaps_squared, has_signal
 from .private_axis import fit_private
 
+# Of so many columns or more, two thirds are given to the mean, if it has as many
+# dimensions. With fewer, principal axes alone are better, of niches and of patients.
+_MIN_SKETCHED, _SHARE_SKETCHED = 48, 2 / 3
+# Numbers of embeddings that stay near the processor.
+_NEAR_NUMBERS = 2**18
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class LinearMaps:
@@ -26,6 +32,8 @@ class LinearMaps:
         What is subtracted before the projection; empty without one.
     components : ndarray of shape (n_components, n_features)
         Axes to project on; of length 0 without a projection.
+    n_sketched : int
+        How many of them, the last, are random ones of the mean.
     stretch : float
         Factor of what is projected.
     private : ndarray of shape (2,)
@@ -41,6 +49,7 @@ class LinearMaps:
     feature_map: FeatureMap
     center: np.ndarray = field(default_factory=lambda: np.empty(0))
     components: np.ndarray = field(default_factory=lambda: np.empty((0, 0)))
+    n_sketched: int = 0
     stretch: float = 1.0
     private: np.ndarray = field(default_factory=lambda: np.empty(0))
     reach: float = 0.0
@@ -50,22 +59,39 @@ class LinearMaps:
         parts = []
         for some in blocks_of(measures, self.points.size):
             moves = transport_maps(self.points, self.weights, some, self.solver, n_jobs)
-            shapes, means = split_moves(moves, self.weights)
-            Z = np.hstack([self.feature_map.apply(shapes), means])
-            dropped = np.zeros(len(Z))
-            if len(self.components):
-                Z, dropped = self.projected(Z)
-            if len(self.private):
-                own = np.array([dropped, unresolved(moves, self, some)])
-                Z = np.column_stack([Z, np.sqrt(self.private @ own)])
-            parts.append(Z.astype(np.float32))
+            spreads = variances_of(some) if len(self.private) else np.zeros(len(some))
+            step = max(1, _NEAR_NUMBERS // self.points.size)
+            for start in range(0, len(some), step):
+                rows = slice(start, start + step)
+                parts.append(self._embed_moves(moves[rows], spreads[rows]))
         return np.concatenate(parts)
+
+    def _embed_moves(self, moves, variances):
+        """Return rows of measures, of their maps and total variances."""
+        shapes, means = split_moves(moves, self.weights)
+        Z = np.hstack([self.feature_map.apply(shapes), means])
+        dropped = np.zeros(len(Z))
+        if len(self.components):
+            Z, dropped = self.projected(Z)
+        if len(self.private):
+            rest = unresolved(self.points, self.weights, shapes, variances)
+            own = np.array([dropped, rest])
+            Z = np.column_stack([Z, np.sqrt(self.private @ own)])
+        return Z.astype(np.float32)
 
     def projected(self, Z):
         """Return stretched scores of embeddings, and the variance that they drop."""
         centred = Z - self.center
         scores = centred @ self.components.T
-        dropped = np.square(centred).sum(axis=1) - np.square(scores).sum(axis=1)
+        n_axes = len(self.components) - self.n_sketched
+        leading = scores[:, :n_axes]
+        dropped = np.einsum("ij,ij->i", centred, centred)
+        dropped -= np.square(leading).sum(axis=1)
+        if self.n_sketched:  # random axes tell how long what is left of the mean is
+            rest = _rest_of_means(
+                centred, self.components[:n_axes], self.points.shape[1]
+            )
+            dropped -= np.square(rest).sum(axis=1)
         return self.stretch * scores, np.maximum(dropped, 0)
 
     def decode(self, Z):
@@ -73,7 +99,9 @@ class LinearMaps:
         if len(self.private):
             Z = Z[:, :-1]
         if len(self.components):
-            Z = Z @ self.components / self.stretch + self.center
+            # Random axes are not orthonormal: of what has these scores, the shortest.
+            weights = np.linalg.solve(self.components @ self.components.T, Z.T).T
+            Z = weights @ self.components / self.stretch + self.center
         shapes, means = np.split(Z, [self.points.size], axis=1)
         moves = self.feature_map.invert(shapes).reshape(-1, *self.points.shape)
         return self.points + moves / np.sqrt(self.weights)[:, None] + means[:, None]
@@ -112,7 +140,7 @@ def fit_maps(moves, reference, solver, ends, w, *, scale, correction):
 
 
 def project(maps, Z, ends, w, n_components, rng):
-    """Return maps that end with a projection on the leading axes of embeddings.
+    """Return maps that end with a projection on few axes of embeddings.
 
     Parameters
     ----------
@@ -136,20 +164,78 @@ def project(maps, Z, ends, w, n_components, rng):
     ValueError
         For more components than there are.
     """
-    from sklearn.decomposition import PCA
-
     if n_components > min(Z.shape):
         raise ValueError(
             f"Got n_components={n_components}, expected at most {min(Z.shape)}: "
             f"{len(Z)} training measures with {Z.shape[1]} numbers each have no more. "
             "Lower it, or fit to more measures (see n_maps)."
         )
-    pca = PCA(n_components, random_state=rng.randint(2**31 - 1)).fit(Z)
+    dim = maps.points.shape[1]
+    center, components, n_sketched, _ = choose_axes(Z, dim, n_components, rng)
+    axes = {"center": center, "components": components, "n_sketched": n_sketched}
     stretch = 1.0
     if len(ends):  # what is cut off was part of the distances
-        stretch = fit_scale(gaps_squared(Z @ pca.components_.T, ends), w)
-    axes = {"center": pca.mean_, "components": pca.components_}
+        stretch = fit_scale(gaps_squared(Z @ components.T, ends), w)
     return replace(maps, **axes, stretch=stretch)
+
+
+def choose_axes(Z, dim, n_components, rng, n_more=0):
+    """Return few axes whose scores hold most of the distances of rows.
+
+    Principal ones; where the mean has many dimensions, a third as many, and random ones
+    of what they leave of the mean, scaled so that its length is right on average [1]_.
+    Principal axes say little of measures unlike those of training; random ones have no
+    such preference.
+
+    Parameters
+    ----------
+    Z : ndarray of shape (n_measures, n_features)
+        Rows.
+    dim : int
+        How many features, the last, are the mean; 0 if none are.
+    n_components : int
+        Axes; fewer are returned where rows have no more.
+    rng : numpy.random.RandomState
+        Draws.
+    n_more : int, default=0
+        Further principal axes, at most.
+
+    Returns
+    -------
+    center : ndarray of shape (n_features,)
+        The mean of the rows.
+    components : ndarray of shape (n_components, n_features)
+        The random ones last.
+    n_sketched : int
+        How many are random.
+    more : ndarray of shape (n_more, n_features)
+
+    References
+    ----------
+    .. [1] Johnson, Lindenstrauss (1984). Extensions of Lipschitz mappings into a
+       Hilbert space. Contemporary Mathematics 26.
+    """
+    from sklearn.decomposition import PCA
+
+    n_sketched = 0
+    if n_components >= _MIN_SKETCHED:
+        n_sketched = min(dim, int(_SHARE_SKETCHED * n_components))
+    n_axes = n_components - n_sketched
+    n_found = min(n_axes + n_more, *Z.shape)
+    pca = PCA(n_found, random_state=rng.randint(2**31 - 1)).fit(Z)
+    components, more = pca.components_[:n_axes], pca.components_[n_axes:]
+    if n_sketched:
+        random = np.linalg.qr(rng.normal(size=(dim, n_sketched)))[0]
+        means = np.eye(dim, Z.shape[1], Z.shape[1] - dim)
+        rest = means - components[:, -dim:].T @ components
+        rows = (dim / n_sketched) ** 0.5 * random.T @ rest
+        components = np.concatenate([components, rows])
+    return pca.mean_, components, n_sketched, more
+
+
+def _rest_of_means(centred, axes, dim):
+    """Return what orthonormal axes leave of the last columns: [n, k] -> [n, dim]."""
+    return centred[:, -dim:] - centred @ axes.T @ axes[:, -dim:]
 
 
 def add_private(maps, Z, spreads, ends, w):
@@ -200,11 +286,12 @@ def split_moves(moves, weights):
     [n, K, d] -> [n, K d], [n, d].
     """
     means = weights @ moves
-    shapes = (moves - means[:, None]) * np.sqrt(weights)[:, None]
+    shapes = moves - means[:, None]
+    shapes *= np.sqrt(weights)[:, None]
     return shapes.reshape(len(moves), means.shape[1] * len(weights)), means
 
 
-def unresolved(moves, reference, measures):
+def unresolved(points, weights, shapes, variances):
     """Return the variance of mass about the place its reference point is moved to.
 
     An optimal plan may send the mass of one point to several places: of them, maps keep
@@ -212,19 +299,18 @@ def unresolved(moves, reference, measures):
 
     Parameters
     ----------
-    moves : ndarray of shape (n_measures, n_points, d)
-        Where maps move the points of the reference.
-    reference : LinearMaps
-        Its points and weights.
-    measures : Histograms or PointClouds
-        Where the mass is.
+    points, weights : ndarray of shape (n_points, d) and (n_points,)
+        The reference.
+    shapes : ndarray of shape (n_measures, n_points * d)
+        Of :func:`split_moves`.
+    variances : ndarray of shape (n_measures,)
+        Total variances of the measures.
 
     Returns
     -------
     variance : ndarray of shape (n_measures,)
         Not negative.
     """
-    places, weights = reference.points + moves, reference.weights
-    means = weights @ places
-    of_places = np.square(places - means[:, None]).sum(axis=2) @ weights
-    return np.maximum(variances_of(measures) - of_places, 0)
+    own = (points - weights @ points) * np.sqrt(weights)[:, None]
+    places = shapes + own.ravel()
+    return np.maximum(variances - np.einsum("ij,ij->i", places, places), 0)

@@ -6,6 +6,8 @@ from ._collections import Histograms
 
 # Numbers in float64 that are held at a time, besides results.
 _MAX_NUMBERS = 2**23
+# Those that stay near the processor.
+_NEAR_NUMBERS = 2**18
 
 
 def evenly(n, n_kept):
@@ -55,10 +57,31 @@ def variances_of(measures):
         squares = measures.masses @ np.square(places).sum(axis=1)
         return np.maximum(squares - np.square(means).sum(axis=1), 0)
     variances = np.empty(len(measures))
-    for i, (x, a) in enumerate(zip(measures.points, measures.masses, strict=True)):
-        x = np.asarray(x, dtype=np.float64)
-        variances[i] = a @ np.square(x - a @ x).sum(axis=1)
+    for rows, x, a in side_by_side(measures):
+        x = x - np.einsum("bi,bij->bj", a, x)[:, None]
+        variances[rows] = np.einsum("bi,bij,bij->b", a, x, x)
     return variances
+
+
+def side_by_side(measures):
+    """Yield row numbers, points [B, n, d] in float64 and masses [B, n] of clouds.
+
+    Those of one size go together, in blocks of bounded memory.
+
+    Parameters
+    ----------
+    measures : PointClouds
+        Of any sizes.
+    """
+    sizes = np.array([len(a) for a in measures.masses])
+    order = np.argsort(sizes, kind="stable")
+    bounds = np.flatnonzero(np.diff(sizes[order])) + 1
+    for rows in np.split(order, bounds):
+        step = max(1, _NEAR_NUMBERS // (sizes[rows[0]] * measures.dim))
+        for start in range(0, len(rows), step):
+            some = rows[start : start + step]
+            x, a = zip(*map(measures.measure, some.tolist()), strict=True)
+            yield some, np.stack(x).astype(np.float64, copy=False), np.stack(a)
 
 
 def some_clouds(measures, n_clouds):

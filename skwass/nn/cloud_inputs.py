@@ -89,7 +89,11 @@ class CloudInput(FixedInput):
         return self.token_dim + 2 * self.n_point_waves
 
     def fit_to(
-        self, measures: Histograms | PointClouds, generator: torch.Generator
+        self,
+        measures: Histograms | PointClouds,
+        generator: torch.Generator,
+        pairs: np.ndarray,
+        w: np.ndarray,
     ) -> None:
         """Take scales and frequencies from some measures of training, as clouds."""
         self.fit(some_clouds(measures, N_FIT_CLOUDS), generator)

@@ -7,6 +7,7 @@ hold no weights, so training applies them once to all data.
 import math
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -23,11 +24,21 @@ class FixedInput(nn.Module):
     size: int
     # Columns at the end of rows that are the mean of a measure.
     n_exact = 0
+    # Whether private axes of measures are apart where their means are, whatever shapes.
+    # In the plane, translates are to be at their true distance; in many dimensions,
+    # clouds share points only where their means are near.
+    parts_by_mean = False
     # Whether rows mean something only for the bins of training.
     needs_bins = False
 
-    def fit_to(self, measures: Any, generator: torch.Generator) -> None:
-        """Take statistics of training measures."""
+    def fit_to(
+        self,
+        measures: Any,
+        generator: torch.Generator,
+        pairs: np.ndarray,
+        w: np.ndarray,
+    ) -> None:
+        """Take statistics of training measures, some pairs of which have labels w."""
         raise NotImplementedError
 
     def rows(self, measures: Any, device: torch.device) -> Tensor:
@@ -75,7 +86,13 @@ class StandardInput(FixedInput):
         floor = 1e-5 * float(self.features(x[:1]).abs().max())
         self.inverse_std.fill_(self.gain / (max(deviation, floor) or 1.0))
 
-    def fit_to(self, measures: "Histograms", generator: torch.Generator) -> None:
+    def fit_to(
+        self,
+        measures: "Histograms",
+        generator: torch.Generator,
+        pairs: np.ndarray,
+        w: np.ndarray,
+    ) -> None:
         """Take statistics of training measures."""
         self.fit(to_tensor(measures.masses))
 

@@ -8,6 +8,7 @@ with Transformers. ICML.
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -24,6 +25,7 @@ from .ragged import CloudBatch, in_order
 from .readouts import PrivateAxis, Readout
 from .slopes import RowSlopes
 from .transformer import SetEncoder
+from .transport_inputs import FormulaEncoder
 
 Measures = Histograms | PointClouds
 # Measures that initial scales are calibrated on.
@@ -81,11 +83,17 @@ class Network(nn.Module):
         """How distances are read off embeddings in units of `scale`."""
         *first, last = self.encoder.blocks
         reach = None if self.private is None else self.private.reach
-        return Readout((*first, last + self.n_exact), self.n_exact, reach)
+        n_apart = 0 if self.inputs.parts_by_mean else self.n_exact
+        return Readout((*first, last + self.n_exact), n_apart, reach)
 
     @torch.no_grad()
     def fit_to(
-        self, measures: Measures, generator: torch.Generator, squared: bool
+        self,
+        measures: Measures,
+        generator: torch.Generator,
+        squared: bool,
+        pairs: np.ndarray,
+        w: np.ndarray,
     ) -> None:
         """Fit what is fixed, and initial scales, to training measures.
 
@@ -97,11 +105,17 @@ class Network(nn.Module):
             Draws.
         squared : bool
             Whether squared distances are to be regressed.
+        pairs : ndarray of int of shape (n_pairs, 2)
+            Some measures that are labelled, for formulas to be fitted to.
+        w : ndarray of shape (n_pairs,)
+            Their distances, in the unit of the data.
         """
-        self.inputs.fit_to(measures, generator)
+        self.inputs.fit_to(measures, generator, pairs, w)
         some = measures[evenly(len(measures), CALIBRATION_ROWS)]
         free, _ = self._rows_and_means(some, torch.device("cpu"))
         self.encoder.calibrate(free, squared)
+        if isinstance(self.encoder, FormulaEncoder) and len(pairs):
+            self._fit_formula(measures, pairs, w)
         if self.decoder is not None:
             self.decoder.fit_to(self.inputs, measures)
 
@@ -179,6 +193,18 @@ class Network(nn.Module):
     ) -> RowSlopes:
         """Return how gradients in rows of measures become slopes toward probes."""
         return self.inputs.row_slopes(measures, probes, device)
+
+    def _fit_formula(
+        self, measures: Measures, pairs: np.ndarray, w: np.ndarray
+    ) -> None:
+        """Let training begin with the formula that is nearest to labels."""
+        numbers, ends = np.unique(pairs, return_inverse=True)
+        free, means = self._rows_and_means(measures[numbers], torch.device("cpu"))
+        known = means.double().numpy() / float(self.scale)
+        labels = ends.reshape(-1, 2), w / float(self.scale)
+        reach = self.encoder.fit(free.double().numpy(), known, *labels)  # type: ignore[operator]
+        if self.private is not None:
+            self.private.start_at(reach)
 
     def _rows_and_means(
         self, measures: Measures, device: torch.device

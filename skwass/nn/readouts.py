@@ -113,6 +113,12 @@ class PrivateAxis(nn.Module):
         """Start with short axes, that the fit may decide; nothing is drawn."""
         self.raw_reach.zero_()
 
+    @torch.no_grad()
+    def start_at(self, reach: float) -> None:
+        """Let private axes be shared within this distance, or little more."""
+        excess = max(reach - _LEAST_REACH, _LEAST_REACH / 10)
+        self.raw_reach.fill_(math.log(excess / _REACH) / RATE)
+
     @property
     def reach(self) -> Tensor:
         """Distance of shapes within which private axes are shared."""
@@ -120,6 +126,12 @@ class PrivateAxis(nn.Module):
 
     def forward(self, column: Tensor) -> Tensor:
         return softplus(column + _SHORT)
+
+
+def lengths_to_columns(lengths: Tensor) -> Tensor:
+    """Return the columns of which `PrivateAxis` makes these positive lengths."""
+    # The inverse of softplus, log(exp(x) - 1), without overflow.
+    return lengths + torch.log(-torch.expm1(-lengths)) - _SHORT
 
 
 class BlockWeights(nn.Module):

@@ -144,6 +144,8 @@ def train(
     optimizer = make_optimizer(model, options)
     schedule = _Schedule(options.max_iter * len(batches), options.deadline)
     best = _BestWeights(model, options)
+    if validate is not None:  # what a formula knows already is not to get lost
+        best.update(validate(model))
     losses, scores = [], []
     stopped_by = "max_iter"
     for number in range(options.max_iter):

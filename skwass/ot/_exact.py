@@ -8,12 +8,12 @@ from sklearn.base import clone
 from sklearn.utils._param_validation import Interval
 
 from ..measures import Histograms
-from ._assignment import assign
 from ._base import GroundTruth
 from ._labels import PairLabels
 from ._line import transport_on_line
 from ._refinement import refine
 from ._simplex import EPS, TOLERANCE, transport
+from .assignment import assign
 from .ground_metric import (
     METRIC_CONSTRAINT,
     ground_distances,
@@ -216,7 +216,10 @@ class ExactWasserstein(GroundTruth):
             rate[moves] *= length[moves] ** (self.p - 2)
             rate[~moves] = 0
         gradient = np.zeros(X.shape)
-        np.add.at(gradient, i, rate[:, None] * step)
+        if len(i) == len(X):  # each point has mass, so that it moves along one arc
+            gradient[i] = rate[:, None] * step
+        else:
+            np.add.at(gradient, i, rate[:, None] * step)
         return gradient
 
 

@@ -3,11 +3,13 @@
 import numpy as np
 
 from ..measures import PointClouds
+from ._exact import ExactWasserstein
+from .assignment import assign
 from .engine import label_chunks, warn_unconverged
 from .plans import ListedPairs
 
-# Measures per task.
-_CHUNK_SIZE = 32
+# Measures per task, and those that are matched side by side.
+_CHUNK_SIZE, _BLOCK_SIZE = 32, 512
 
 
 def transport_maps(points, weights, measures, ground_truth, n_jobs=None):
@@ -33,16 +35,39 @@ def transport_maps(points, weights, measures, ground_truth, n_jobs=None):
     moves : ndarray of shape (n_measures, n_points, d)
         `T(x) - x` for each point. One solve per measure.
     """
-    reference, clouds = PointClouds([points], [weights]), measures.to_clouds()
-    pairs = np.column_stack([np.zeros(len(clouds), int), np.arange(len(clouds))])
-    plan = ListedPairs(pairs, _CHUNK_SIZE)
+    clouds = measures.to_clouds()
     moves, n_unconverged = np.empty((len(clouds), *points.shape)), 0
+    numbers = np.arange(len(clouds))
+    if isinstance(ground_truth, ExactWasserstein):
+        numbers = _match(points, weights, clouds, moves)
+    if not len(numbers):
+        return moves
+    reference = PointClouds([points], [weights])
+    pairs = np.column_stack([np.zeros(len(numbers), int), numbers])
+    plan = ListedPairs(pairs, _CHUNK_SIZE)
     results = label_chunks(
         reference, clouds, plan, ground_truth, gradients=True, n_jobs=n_jobs
     )
     for number, labels in results:
-        plan.store(moves, number, np.stack(labels.grad_mu))
+        gradients = np.stack(labels.grad_mu)
+        moves[plan.chunk(number)[:, 1]] = gradients * (-0.5 / weights)[:, None]
         n_unconverged += labels.n_unconverged
-    moves *= (-0.5 / weights)[:, None]
     warn_unconverged(n_unconverged, len(clouds), ground_truth)
     return moves
+
+
+def _match(points, weights, clouds, moves):
+    """Write the maps that are permutations; return the numbers of all others.
+
+    Nothing but the points that are assigned is wanted of them: no derivatives.
+    """
+    others = [np.arange(0)]
+    for start in range(0, len(clouds), _BLOCK_SIZE):
+        numbers = range(start, min(start + _BLOCK_SIZE, len(clouds)))
+        pairs = np.column_stack([np.zeros(len(numbers), int), numbers])
+        targets = {i: clouds.measure(i) for i in numbers}
+        solved = assign({0: (points, weights)}, targets, pairs)
+        for row, target in zip(solved.numbers.tolist(), solved.targets, strict=True):
+            np.subtract(targets[start + row][0][target], points, out=moves[start + row])
+        others.append(np.delete(numbers, solved.numbers))
+    return np.concatenate(others)

@@ -30,6 +30,7 @@ from skwass.architectures import (
     SetTransformer,
     Slices,
     Space,
+    TransportMaps,
 )
 from skwass.architectures.choice import ARCHITECTURES, DECODERS
 from skwass.labels import Blocks, Doubling, InBatch, Pairs
@@ -43,6 +44,7 @@ OF_POINTS = [
     Fourier((16,), n_frequencies=16),
     DeepSets((16,), n_frequencies=16, n_layers=1, point_width=8),
     SetTransformer((16,), n_frequencies=16, point_width=8, n_heads=2, n_inducing=4),
+    TransportMaps((16,), n_reference=8),
     DeepKENN(Slices((16,))),
     ODEKENN(Fourier((), n_frequencies=16), widths=(16,), aggregation="l1"),
 ]

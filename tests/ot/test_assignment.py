@@ -5,8 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from skwass.measures import as_measures
-from skwass.ot import ExactWasserstein
-from skwass.ot import _assignment as assignment
+from skwass.ot import ExactWasserstein, assignment
 from skwass.ot.probes import Probes
 
 
@@ -20,7 +19,7 @@ def solved(clouds, pairs):
 
 def by_simplex(monkeypatch, clouds, pairs, **how):
     with monkeypatch.context() as patch:
-        patch.setattr(assignment, "_MAX_POINTS", 0)
+        patch.setattr(assignment, "MAX_POINTS", 0)
         measures = as_measures(clouds)
         return ExactWasserstein().label(measures, measures, pairs, **how)
 

@@ -14,7 +14,7 @@ from ._simplex import EPS, TOLERANCE, Transport
 # Numbers in float64 that a batch holds of costs: they stay near the processor.
 _MAX_NUMBERS = 2**16
 # Beyond this size, assignment and certificate take longer than the simplex (measured).
-_MAX_POINTS = 64
+MAX_POINTS = 64
 
 
 class Assignments(NamedTuple):
@@ -77,7 +77,7 @@ def assign(left, right, pairs):
     by_size: dict[int, list[int]] = {}
     for number, (i, j) in enumerate(numbers):
         n, dim = left[i][0].shape
-        if n == len(right[j][0]) and n <= _MAX_POINTS and dim > 1:
+        if n == len(right[j][0]) and n <= MAX_POINTS and dim > 1:
             by_size.setdefault(n, []).append(number)
     parts = []
     for some in by_size.values():
