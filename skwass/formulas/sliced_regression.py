@@ -1,23 +1,29 @@
 """Regression of W2^2 on bounds that lines give, below and above.
 
 No estimator. Reference: [RG] Nguyen, Nguyen, Ho (2026). Fast estimation of Wasserstein
-distances via regression on sliced Wasserstein distances. ICLR.
+distances via regression on sliced Wasserstein distances.
+arXiv:2509.20508.
 """
 
 import warnings
 
 import numpy as np
 
+from ..ot.slicing import SlicedCosts
 from .correction import has_signal, label_units
 
 # Bounds by name, a lower and an upper one each: means over lines, means with weights,
 # and the best line.
-PREDICTORS = {"mean": ("SW", "PW"), "energy": ("EBSW", "EST"), "best": ("Max", "Min")}
+PREDICTORS = {
+    "mean": ("SW", "PW"),
+    "energy": ("EBSW", "EST"),
+    "best": ("Max-SW", "Min-SWGG"),
+}
 # Singular values below this share of the largest are rounding.
 _RCOND = 1e-9
 
 
-def names_of(predictors):
+def kinds_of(predictors):
     """Return the kinds of predictors, in our order, that a name or names stand for."""
     wanted = list(PREDICTORS) if predictors == "all" else predictors
     wanted = [wanted] if isinstance(wanted, str) else list(wanted)
@@ -27,6 +33,16 @@ def names_of(predictors):
             f"{list(PREDICTORS)}. Leave it out to have all."
         )
     return tuple(kind for kind in PREDICTORS if kind in wanted)
+
+
+def names_of_bounds(kinds):
+    """Return the names of lower bounds, then those of upper ones."""
+    return [PREDICTORS[kind][side] for side in range(2) for kind in kinds]
+
+
+def join(parts):
+    """Return the costs of some pairs after those of others."""
+    return SlicedCosts(*map(np.concatenate, zip(*parts, strict=True)))
 
 
 def predict_from(costs, directions, kinds, energies):
