@@ -33,9 +33,9 @@ COARSE = as_measures(MASSES[:, :3], support=np.array([[0.0], [2.5], [4.0]]))
 ANYWHERE = [
     GaussianEmbedder(),
     LinearOTEmbedder(n_reference=16, random_state=0),
+    SlicedWassersteinEmbedder(scale=True, random_state=0),
     PseudobulkEmbedder(),
     SlicedRegressionEmbedder(random_state=0),
-    SlicedWassersteinEmbedder(scale=True, random_state=0),
     WassersteinMDS(2, ground_truth="exact"),
     make_small(WormholeEmbedder, grid_shape=None),
     make_small(WormholeEmbedder, grid_shape=None, architecture="fourier"),

@@ -5,7 +5,7 @@ from numbers import Integral
 import numpy as np
 from sklearn.utils._param_validation import Interval, StrOptions
 
-from ..formulas.correction import fit_parts
+from ..formulas.correction import fit_parts, gaps_squared
 from ..formulas.sliced_regression import (
     certain_bounds,
     energies_of,
@@ -15,7 +15,7 @@ from ..formulas.sliced_regression import (
     names_of_bounds,
     predict_from,
 )
-from ..measures.subsets import center_of
+from ..measures.subsets import center_of, evenly
 from ..ot.ground_truths import is_w2
 from ..ot.plans import ListedPairs, Rectangle, Triangle
 from ..ot.quantiles import draw_directions
@@ -24,6 +24,8 @@ from ._training_free import ScaledEmbedder
 
 # Columns of `transform`, those of the mean not counted: 128 KB a measure.
 _MAX_COLUMNS = 2**15
+# Pairs, at most, that its two factors are fitted to.
+_N_STRETCH_PAIRS = 500
 
 
 class SlicedRegressionEmbedder(ScaledEmbedder):
@@ -252,8 +254,7 @@ class SlicedRegressionEmbedder(ScaledEmbedder):
         for number in range(tiles.n_chunks):
             pairs = tiles.chunk(number)
             if len(pairs):
-                costs = sliced_costs(r_x.sliced, others.sliced, pairs)
-                w_sq = self._squares(costs)
+                w_sq = self._squares(sliced_costs(x, y, pairs))
                 tiles.store(W, number, w_sq if squared else np.sqrt(w_sq))
         return W
 
@@ -271,15 +272,17 @@ class SlicedRegressionEmbedder(ScaledEmbedder):
 
 
 class _Sliced:
-    """Sorted measures; their extremes are those of coordinates."""
+    """Sorted measures, and the extremes of their coordinates."""
 
     def __init__(self, sliced):
         self.sliced = sliced
 
     def max(self):
+        """Return the largest coordinate."""
         return max(float((one.points + one.mean).max()) for one in self.sliced)
 
     def min(self):
+        """Return the smallest coordinate."""
         return min(float((one.points + one.mean).min()) for one in self.sliced)
 
 
@@ -298,16 +301,19 @@ def _n_lines(directions, n_cells):
 
 def _fit_stretch(sliced, directions, n_lines, n_cells, ends, w):
     """Return factors along lines and across for which rows are as far apart as W."""
+    some = evenly(len(ends), _N_STRETCH_PAIRS)
+    rows, ends = np.unique(ends[some], return_inverse=True)
+    ends = ends.reshape(-1, 2)
     along_sq, whole_sq = np.zeros(len(ends)), np.zeros(len(ends))
     U = directions[:, :n_lines].T[:, None]  # [L, 1, d]
-    cells = [lifted_cells(one, n_lines, n_cells) for one in sliced]
+    cells = [lifted_cells(sliced[k], n_lines, n_cells) for k in rows]
     for k, (i, j) in enumerate(ends):
         gaps = cells[i] - cells[j]
         whole_sq[k] = np.square(gaps).sum() / (n_lines * n_cells)
         along_sq[k] = np.square((gaps * U).sum(axis=2)).mean()
-    means = np.array([one.mean.numpy() for one in sliced])
-    known_sq = np.square(means[ends[:, 0]] - means[ends[:, 1]]).sum(axis=1)
-    (b, a), _ = fit_parts(np.column_stack([whole_sq, along_sq]), w, known_sq)
+    means = np.array([sliced[k].mean.numpy() for k in rows])
+    known_sq = gaps_squared(means, ends)
+    (b, a), _ = fit_parts(np.column_stack([whole_sq, along_sq]), w[some], known_sq)
     return np.sqrt([a + b, b])
 
 

@@ -198,7 +198,7 @@ def _products(a, b, i, j, order_a, order_b):
 
 
 def _along(values, order):
-    """Return numbers of points in the order of lines: [B, n], [B, L, k] -> [B, L, k]."""
+    """Return numbers of points along lines: [B, n], [B, L, k] -> [B, L, k]."""
     return values[:, None].expand(-1, order.shape[1], -1).gather(2, order)
 
 
