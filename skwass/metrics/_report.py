@@ -53,8 +53,8 @@ class EmbeddingReport:
         `correlation` of distances d with W, which ignores their unit; `r2`, the share
         of the variance of W that they explain as they are, below 0 where the mean would
         do better; `recall_at_10`, the share of the ten nearest measures by W, fewer if
-        there are fewer, that are among the ten nearest by d; `relative_error`, the mean of
-        `|d - W| / W`; `mse` of d^2 against W^2, in units of W^4; `distortion`, the
+        there are fewer, that are among the ten nearest by d; `relative_error`, the mean
+        of `|d - W| / W`; `mse` of d^2 against W^2, in units of W^4; `distortion`, the
         largest d / W over the smallest; `stress_ratio`, stress over the certified
         optimum, infinite where few measures embed exactly (see
         :func:`stress_certificate`); `n_pairs`, labelled pairs that `fit` used, and
