@@ -39,7 +39,7 @@ ROWS = {
 
 
 def rg_protocol(train, test, sizes=(10, 50, 100, 200), n_pairs=10_000, seeds=(0,)):
-    """Yield rows: name, clouds, seed, R2 and correlation, fit in s, microseconds a pair.
+    """Yield rows: name, clouds, seed, R2, correlation, seconds of fit, us a pair.
 
     Parameters
     ----------

@@ -245,11 +245,11 @@ class SlicedRegressionEmbedder(ScaledEmbedder):
         return rows
 
     def _all_distances(self, r_x, r_y, squared):
-        others, n = r_x if r_y is None else r_y, len(r_x.sliced)
-        size = min(pairs_at_a_time(r_x.sliced), pairs_at_a_time(others.sliced))
-        tiles = (
-            Triangle(n, size) if r_y is None else Rectangle(n, len(others.sliced), size)
-        )
+        x, y = r_x.sliced, (r_x if r_y is None else r_y).sliced
+        size = min(pairs_at_a_time(x), pairs_at_a_time(y))
+        tiles = Rectangle(len(x), len(y), size)
+        if r_y is None:
+            tiles = Triangle(len(x), size)
         W = np.zeros(tiles.shape, dtype=np.float32)
         for number in range(tiles.n_chunks):
             pairs = tiles.chunk(number)
