@@ -47,8 +47,10 @@ class SlicedRegressionEmbedder(ScaledEmbedder):
     cost. So the distance is exact on a line and for translates.
 
     Predictions are of pairs: `pairwise_distances` and `score` are what this class is
-    about. It is as slow as exact W2 for a dozen points, and pays where clouds are
-    larger. It is no metric. `transform` is an *approximation* by Euclidean distances.
+    about. It is no faster than exact W2 between clouds of up to 30 points, nor up to
+    100 where sizes or weights differ; between 1,000 points in three dimensions it is
+    6 to 70 times as fast. It is no metric. `transform` is an *approximation* by
+    Euclidean distances.
 
     Parameters
     ----------
@@ -127,8 +129,8 @@ class SlicedRegressionEmbedder(ScaledEmbedder):
 
     `O(n_directions n (d + log n))` time per measure of n points. A pair takes
     `O(n^2 d + n_directions n)` time between clouds of equal sizes and weights, or
-    `O(n_directions n d)` if that is less; others about five times as long, since masses
-    are merged along each line. Memory per measure is `20 n_directions n` bytes.
+    `O(n_directions n d)` where that is less; others two to five times as long, since
+    masses are merged along each line. Memory per measure is `20 n_directions n` bytes.
 
     References
     ----------
@@ -148,10 +150,11 @@ class SlicedRegressionEmbedder(ScaledEmbedder):
     """
 
     _parameter_constraints = {
+        # Without `scale`: there is always something to fit.
         **{
-            k: v
-            for k, v in ScaledEmbedder._parameter_constraints.items()
-            if k != "scale"
+            name: constraint
+            for name, constraint in ScaledEmbedder._parameter_constraints.items()
+            if name != "scale"
         },
         "n_projections": [Interval(Integral, 1, None, closed="left")],
         "predictors": [StrOptions({"all", "mean", "energy", "best"}), list, tuple],
@@ -320,7 +323,6 @@ def _fit_stretch(sliced, directions, n_lines, n_cells, ends, w):
 def _stretched(cells, directions, along, across, mean):
     """Return a row of `transform`: [L, Q, d] and [d] -> [L Q d + d]."""
     U = directions[:, : len(cells)].T[:, None]
-    cells = (
-        across * cells + (along - across) * (cells * U).sum(axis=2, keepdims=True) * U
-    )
+    on_lines = (cells * U).sum(axis=2, keepdims=True)
+    cells = across * cells + (along - across) * on_lines * U
     return np.concatenate([cells.ravel() / np.sqrt(cells[..., 0].size), mean.numpy()])

@@ -11,6 +11,9 @@ from torch import Tensor
 
 # Pieces of plans that are held at a time: 1 MB in float64, a few times over.
 _MAX_PIECES = 2**17
+# Inner products of points of a pair, at most, and how many take as long as it takes to
+# look up one coordinate.
+_MAX_PRODUCTS, _GATHER = 2**22, 4
 
 
 class SlicedMeasure(NamedTuple):
@@ -136,10 +139,11 @@ def _stacked(measures, rows):
     n = max(sizes)
     if min(sizes) < n:
         some = [_padded(one, n - size) for one, size in zip(some, sizes, strict=True)]
-    *tensors, are_even = zip(*some, strict=True)
-    parts = [torch.stack(part) for part in tensors]
+    *parts, are_even = zip(*some, strict=True)
+    mean, points, masses, order, z, upto = map(torch.stack, parts)
     is_even = min(sizes) == n and all(are_even)
-    return SlicedMeasure(*parts, is_even), torch.from_numpy(places)
+    stacked = SlicedMeasure(mean, points, masses, order, z, upto, is_even)
+    return stacked, torch.from_numpy(places)
 
 
 def _padded(one, n_more):
@@ -177,8 +181,8 @@ def _pieces(upto_a, upto_b):
 def _products(a, b, i, j, order_a, order_b):
     """Return inner products of points that plans join: [B, L, n_pieces]."""
     (n, dim), m = a.points.shape[1:], b.points.shape[1]
-    if n * m > order_a[0].numel():
-        # Large clouds have more pairs of points than their plans have pieces.
+    if n * m > min(_MAX_PRODUCTS, _GATHER * dim * order_a[0].numel()):
+        # Plans of large clouds have few of all pairs of points.
         products = torch.zeros(order_a.shape, dtype=torch.float64)
         for c in range(dim):
             x, y = a.points[i, :, c], b.points[j, :, c]
