@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from numpy.testing import assert_allclose
+from sklearn.metrics import r2_score
 
 from skwass import (
     GaussianEmbedder,
@@ -40,6 +41,8 @@ def test_every_number_is_what_it_says(report, clouds):
     d, w = fitted.pairwise_distances(clouds[:20])[i, j].astype(float), W[i, j]
     row = {name: column[1] for name, column in report.table.items()}
     assert row["correlation"] == pytest.approx(np.corrcoef(d, w)[0, 1])
+    assert row["r2"] == pytest.approx(r2_score(w, d))
+    assert row["recall_at_10"] == pytest.approx(recall(W, fitted, clouds[:20]))
     assert row["relative_error"] == pytest.approx(np.mean(np.abs(d - w) / w))
     assert row["mse"] == pytest.approx(np.mean((d**2 - w**2) ** 2))
     assert row["distortion"] == pytest.approx((d / w).max() / (d / w).min())
@@ -52,6 +55,48 @@ def test_every_number_is_what_it_says(report, clouds):
     assert row["pair_rate"] > 0
     assert_allclose(report.ratios[1], d / w)
     assert report.n_measures == 20
+
+
+def recall(W, embedder, clouds):
+    D, shares = embedder.pairwise_distances(clouds), []
+    for i in range(len(W)):
+        others = [j for j in range(len(W)) if j != i]
+        by_w, by_d = (sorted(others, key=lambda j: M[i, j])[:10] for M in (W, D))
+        shares.append(len(set(by_w) & set(by_d)) / 10)
+    return np.mean(shares)
+
+
+def test_baselines_stand_beside_the_embedders(clouds):
+    embedder = LinearOTEmbedder(n_reference=10, random_state=0)
+    report = embedding_report(
+        [embedder], clouds[:20], X_train=clouds[20:], baselines=True
+    )
+    assert report.names == [
+        "LinearOTEmbedder",
+        "baseline: pseudobulk",
+        "baseline: sliced regression",
+    ]
+    maps, means, lines = report.table["r2"]
+    assert means < lines
+    assert means < maps
+    assert (report.table["n_pairs"][1:] == 500).all()
+    # As the first embedder sees them: on its bins, by its distance.
+    X = np.random.default_rng(0).dirichlet(np.ones(16), 40)
+    embedder = GaussianEmbedder(grid_shape=(4, 4), ground_truth="sinkhorn")
+    report = embedding_report([embedder], X[:20], X_train=X[20:], baselines=True)
+    assert report.n_measures == 20
+    with pytest.raises(ValueError, match="Got baseline: pseudobulk not fitted and X_t"):
+        embedding_report([embedder.fit(X)], X, baselines=True)
+
+
+def test_a_correlation_is_not_enough(clouds):
+    """Distances in another unit correlate as well, and explain less than nothing."""
+    embedder = LinearOTEmbedder(n_reference=10, random_state=0).fit(clouds)
+    D = 3 * embedder.pairwise_distances(clouds[:20]).astype(float)
+    table = embedding_report([embedder], clouds[:20], distances=D).table
+    assert table["correlation"][0] > 0.9999
+    assert table["recall_at_10"][0] == 1
+    assert table["r2"][0] < 0
 
 
 def test_what_was_fitted_is_not_fitted_again(report):

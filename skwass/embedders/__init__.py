@@ -6,7 +6,9 @@ from ._diffusion import DiffusionEMDEmbedder
 from ._gaussian import GaussianEmbedder
 from ._kuratowski import KuratowskiEmbedder
 from ._linear_ot import LinearOTEmbedder
+from ._pseudobulk import PseudobulkEmbedder
 from ._sliced import SlicedWassersteinEmbedder
+from ._sliced_regression import SlicedRegressionEmbedder
 from ._wormhole import WormholeEmbedder
 
 __all__ = [
@@ -15,6 +17,8 @@ __all__ = [
     "GaussianEmbedder",
     "KuratowskiEmbedder",
     "LinearOTEmbedder",
+    "PseudobulkEmbedder",
+    "SlicedRegressionEmbedder",
     "SlicedWassersteinEmbedder",
     "WassersteinEmbedder",
     "WormholeEmbedder",

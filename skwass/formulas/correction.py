@@ -97,7 +97,7 @@ def has_signal(gaps_sq, w, known_sq=0.0):
     return w.any() and gaps_sq.max(initial=0) > _NULL**2 * np.max(known_sq, initial=0)
 
 
-def _label_units(w):
+def label_units(w):
     """Return what errors of squared distances are divided by, to be those of W.
 
     About W itself: |d^2 - W^2| / W is 2 |d - W|. But no tiny label may outweigh all
@@ -128,7 +128,7 @@ def fit_scale(gaps_sq, w, known_sq=0.0):
                 stacklevel=7,
             )
         return 1.0
-    unit = _label_units(w)
+    unit = label_units(w)
     x, y = gaps_sq / unit, (w**2 - known_sq) / unit
     c = max(float(x @ y / (x @ x)), 0.0) ** 0.5
     if c < _SMALL_SCALE:
@@ -166,7 +166,7 @@ def fit_parts(parts, w, known_sq=0.0):
 
     if not has_signal(parts[:, 0], w, known_sq):
         return np.eye(1, parts.shape[1])[0], 0.0
-    unit = _label_units(w)
+    unit = label_units(w)
     size = np.sqrt(np.mean(np.square(parts), axis=0))
     is_null = size <= _NULL * size.max()
     is_null[0] = False
@@ -244,7 +244,7 @@ def fit_quadratic_form(differences, rest, target, w, start):
     rest_unit = np.sqrt(np.mean(rest**2))
     if rest_unit <= _NULL**2 * unit.max() ** 2:
         rest, rest_unit = np.zeros_like(rest), 1.0
-    space, label_unit = _Forms(differences.shape[1]), _label_units(w)
+    space, label_unit = _Forms(differences.shape[1]), label_units(w)
     initial = space.pack(start * np.diag(unit**2), start * rest_unit)
     curvature, slope = np.zeros((len(initial), len(initial))), np.zeros(len(initial))
     for k in range(0, len(w), _BLOCK):

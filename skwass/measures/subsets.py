@@ -49,6 +49,14 @@ def center_of(measures):
     return np.mean([a @ x for a, x in clouds], axis=0, dtype=np.float64)
 
 
+def means_of(measures, origin):
+    """Return the mean of each measure, less an origin: [n, d]."""
+    if isinstance(measures, Histograms):
+        return measures.masses @ (measures.support - origin)
+    clouds = zip(measures.masses, measures.points, strict=True)
+    return np.array([a @ (x - origin) for a, x in clouds])
+
+
 def variances_of(measures):
     """Return the total variance of each measure, the trace of its covariance: [n]."""
     if isinstance(measures, Histograms):

@@ -12,15 +12,20 @@ from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .. import _clock
+from ..embedders import PseudobulkEmbedder, SlicedRegressionEmbedder
 from ..manifold.checks import check_distances
 from ..measures.subsets import evenly
 from .certificate import certify, distance_of, true_distances
 
 # All pairs of this many measures are timed.
 _N_TIMED = 2_000
+# Neighbours whose recall is reported.
+_N_NEIGHBORS = 10
 # Columns of the table, and how they are printed.
 _FORMATS = {
     "correlation": ".5f",
+    "r2": ".4f",
+    "recall_at_10": ".3f",
     "relative_error": ".4f",
     "mse": ".4g",
     "distortion": ".2f",
@@ -45,8 +50,11 @@ class EmbeddingReport:
     names : list of str
         Of the embedders.
     table : dict of ndarray of shape (n_embedders,)
-        `correlation` of distances d with W; `relative_error`, the mean of
-        `|d - W| / W`; `mse` of d^2 against W^2, in units of W^4; `distortion`, the
+        `correlation` of distances d with W, which ignores their unit; `r2`, the share
+        of the variance of W that they explain as they are, below 0 where the mean would
+        do better; `recall_at_10`, the share of the ten nearest measures by W, fewer if
+        there are fewer, that are among the ten nearest by d; `relative_error`, the mean
+        of `|d - W| / W`; `mse` of d^2 against W^2, in units of W^4; `distortion`, the
         largest d / W over the smallest; `stress_ratio`, stress over the certified
         optimum, infinite where few measures embed exactly (see
         :func:`stress_certificate`); `n_pairs`, labelled pairs that `fit` used, and
@@ -87,12 +95,20 @@ class EmbeddingReport:
     {
         "embedders": [dict, list],
         "n_measures": [Interval(Integral, 2, None, closed="left")],
+        "baselines": ["boolean"],
         "n_jobs": [Integral, None],
     },
     prefer_skip_nested_validation=True,
 )
 def embedding_report(
-    embedders, X, *, X_train=None, distances=None, n_measures=200, n_jobs=None
+    embedders,
+    X,
+    *,
+    X_train=None,
+    distances=None,
+    n_measures=200,
+    baselines=False,
+    n_jobs=None,
 ):
     """Compare embedders on the same measures.
 
@@ -111,13 +127,19 @@ def embedding_report(
     n_measures : int, default=200
         Of `X`, evenly spaced; all pairs of them are compared with W, if `distances`
         are not given.
+    baselines : bool, default=False
+        Whether to add two rows for what an embedder should beat, fitted to `X_train`
+        with the ground truth and the bins of the first embedder:
+        :class:`~skwass.PseudobulkEmbedder`, means alone, and
+        :class:`~skwass.SlicedRegressionEmbedder`, a regression on sliced distances,
+        both from 500 labels.
     n_jobs : int, default=None
         Workers for true distances.
 
     Returns
     -------
     report : EmbeddingReport
-        A row an embedder, in their order.
+        A row an embedder, in their order, then the baselines.
 
     Raises
     ------
@@ -153,6 +175,8 @@ def embedding_report(
     True
     """
     named = _named(embedders)
+    if baselines:
+        named |= _baselines(next(iter(named.values())), n_jobs)
     fitted = {name: _fitted(name, one, X_train) for name, one in named.items()}
     _refuse_different(fitted, distances)
     first = next(iter(fitted.values()))[0]
@@ -213,6 +237,17 @@ def _named(embedders):
     return named
 
 
+def _baselines(first, n_jobs):
+    """Return what embedders should beat, by name, as an embedder sees measures."""
+    space = {"grid_shape", "support", "ground_truth"} & first.get_params().keys()
+    options = {name: getattr(first, name) for name in space}
+    options |= {"n_jobs": n_jobs, "random_state": 0}
+    return {
+        "baseline: pseudobulk": PseudobulkEmbedder(scale=True, **options),
+        "baseline: sliced regression": SlicedRegressionEmbedder(**options),
+    }
+
+
 def _refuse_different(fitted, distances):
     """Raise unless all embedders are about one distance in one space."""
     if distances is not None:
@@ -261,6 +296,8 @@ def _judge(embedder, X, sample, W):
         ratios = d / w
         row = {
             "correlation": np.corrcoef(d, w)[0, 1] if len(w) > 1 else np.nan,
+            "r2": 1 - np.square(d - w).sum() / np.square(w - w.mean()).sum(),
+            "recall_at_10": _recall(found, W),
             "relative_error": np.abs(ratios - 1).mean(),
             "distortion": ratios.max(initial=0) / ratios.min(initial=np.inf),
             "transform_rate": len(Z) / (middle - start),
@@ -268,3 +305,15 @@ def _judge(embedder, X, sample, W):
             "n_columns": np.shape(Z)[1],
         }
     return found, row, ratios
+
+
+def _recall(found, W):
+    """Return which part of the nearest measures by W are nearest by distances found."""
+    n = len(W)
+    k = min(_N_NEIGHBORS, n - 1)
+    near = []
+    for distances in (found, W):
+        others = np.where(np.eye(n, dtype=bool), np.inf, distances)
+        near.append(np.argsort(others, axis=1, kind="stable")[:, :k])
+    hits = (near[0][:, :, None] == near[1][:, None]).any(axis=1)
+    return hits.mean()
