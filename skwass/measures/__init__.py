@@ -6,16 +6,20 @@ defined here and never checks again.
 
 from ._collections import Histograms, PointClouds, grid_support
 from ._convert import as_measures, clouds_from_groups
+from ._niches import clouds_from_neighbors
 from ._reading import MeasureReaderMixin
 from ._thinning import thin_clouds
+from ._views import CloudView
 from .layout import is_collection_of_clouds
 
 __all__ = [
+    "CloudView",
     "Histograms",
     "MeasureReaderMixin",
     "PointClouds",
     "as_measures",
     "clouds_from_groups",
+    "clouds_from_neighbors",
     "grid_support",
     "is_collection_of_clouds",
     "thin_clouds",
