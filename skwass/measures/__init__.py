@@ -4,6 +4,7 @@ The one place that reads user input. Everything above works with the two collect
 defined here and never checks again.
 """
 
+from ._anndata import clouds_from_anndata, niches_from_anndata
 from ._collections import Histograms, PointClouds, grid_support
 from ._convert import as_measures, clouds_from_groups
 from ._niches import clouds_from_neighbors
@@ -18,9 +19,11 @@ __all__ = [
     "MeasureReaderMixin",
     "PointClouds",
     "as_measures",
+    "clouds_from_anndata",
     "clouds_from_groups",
     "clouds_from_neighbors",
     "grid_support",
     "is_collection_of_clouds",
+    "niches_from_anndata",
     "thin_clouds",
 ]
