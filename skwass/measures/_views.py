@@ -194,7 +194,7 @@ class CloudView(PointClouds):
         return np.full(n, 1 / n)
 
     def replace(self, **changes):
-        """Return a view with other arguments of the constructor where they are given."""
+        """Return a view with some arguments of the constructor changed."""
         kept = {**vars(self), **changes}
         del kept["_few"]
         return CloudView(**kept)
