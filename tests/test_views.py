@@ -171,6 +171,7 @@ def test_points_come_in_the_types_of_single_clouds(convert):
     own = np.asarray(table)
     expected = as_measures([own[rows] for rows in niches().rows.reshape(N_ROWS, -1)])
     assert_same_clouds(niches(table), expected)
+    assert niches(table).points[0].flags.c_contiguous
     groups = np.arange(N_ROWS) % 3
     expected = as_measures([own[groups == i] for i in range(3)])
     assert_same_clouds(clouds_from_groups(table, groups)[0], expected)
@@ -273,6 +274,8 @@ def test_pickles_leave_out_rows_that_are_not_used():
     assert_same_clouds(again, part)
     assert len(again.table) < 50
     assert part.table is wide
+    # The same array each time: joblib sends what it has seen before by its name.
+    assert part.__getstate__()["table"] is part.__getstate__()["table"]
     assert len(pickle.dumps(part)) < wide.nbytes / 20
     assert pickle.loads(pickle.dumps(view)).table.shape == wide.shape
     sparse = clouds_from_neighbors(csr_array(wide), wide[:, :2], 4)[10:20]

@@ -252,7 +252,7 @@ def _rows_of(table, rows):
 def _dense_rows(table, rows):
     """Return rows of a table in any order, dense and in float32 or float64."""
     if not issparse(table):
-        return np.asarray(table[rows], dtype=_dtype_of(table), order="C")
+        return np.asarray(table[rows], dtype=_dtype_of(table))
     # For clouds of ten points twice as fast as table[rows].toarray().
     n, d = len(rows), table.shape[1]
     starts = table.indptr[rows]
