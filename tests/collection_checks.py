@@ -13,6 +13,8 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import make_pipeline
 
+from skwass.measures import clouds_from_groups
+
 N_CLOUDS, DIM = 24, 2
 
 
@@ -27,11 +29,13 @@ def make_collections(seed=0):
     weighted = [(x, rng.uniform(0.1, 1, size=len(x))) for x in ragged]
     objects = np.empty(N_CLOUDS, dtype=object)
     objects[:] = ragged
+    owners = np.repeat(np.arange(N_CLOUDS), [len(x) for x in ragged])
     return {
         "list": ragged,
         "weighted": weighted,
         "objects": objects,
         "array": factors * rng.normal(size=(N_CLOUDS, 6, DIM)),
+        "view": clouds_from_groups(np.vstack(ragged), owners)[0],
     }
 
 

@@ -6,18 +6,12 @@ from functools import partial
 import numpy as np
 import pytest
 from numpy.testing import assert_allclose, assert_array_equal
-from toys import clouds_of
+from toys import ON_CLOUDS, TRAINED, clouds_of
 
 from skwass import (
     DeepWassersteinEmbedder,
-    DiffusionEMDEmbedder,
-    GaussianEmbedder,
     KuratowskiEmbedder,
-    LinearOTEmbedder,
-    PseudobulkEmbedder,
-    SlicedRegressionEmbedder,
     SlicedWassersteinEmbedder,
-    WassersteinMDS,
     WormholeEmbedder,
 )
 from skwass.measures import as_measures
@@ -26,29 +20,6 @@ from skwass.ot import ExactWasserstein, SinkhornDivergence, pairwise_wasserstein
 CLOUDS = clouds_of([5, 7, 9] * 8)
 SUPPORT = np.random.default_rng(0).normal(size=(12, 2))
 MASSES = np.random.default_rng(1).dirichlet(np.ones(12), 24)
-TRAINED = {
-    "n_components": 6,
-    "n_pairs": 100,
-    "max_iter": 2,
-    "random_state": 0,
-}
-ON_CLOUDS = {
-    "linear": partial(LinearOTEmbedder, n_reference=8, random_state=0),
-    "corrected": partial(
-        LinearOTEmbedder, 6, n_reference=8, correction=True, random_state=0
-    ),
-    "sliced": partial(SlicedWassersteinEmbedder, random_state=0),
-    "scaled": partial(SlicedWassersteinEmbedder, scale=True, random_state=0),
-    "gaussian": GaussianEmbedder,
-    "pseudobulk": PseudobulkEmbedder,
-    "means": partial(PseudobulkEmbedder, scale=True, random_state=0),
-    "regression": partial(SlicedRegressionEmbedder, 8, random_state=0),
-    "diffusion": partial(DiffusionEMDEmbedder, random_state=0),
-    "walk": partial(DiffusionEMDEmbedder, scale=False, random_state=0),
-    "mds": partial(WassersteinMDS, 3, ground_truth="exact"),
-    "wormhole": partial(WormholeEmbedder, decoder="cloud", **TRAINED),
-    "fourier": partial(WormholeEmbedder, architecture="fourier", **TRAINED),
-}
 ON_BINS = {
     "deep": partial(DeepWassersteinEmbedder, **TRAINED),
     "kuratowski": partial(KuratowskiEmbedder, **TRAINED),

@@ -1,9 +1,21 @@
 """Toy measures, and embedders that fit them in a fraction of a second."""
 
+from functools import partial
+
 import numpy as np
 from scipy.spatial.distance import cdist
 
-from skwass import KuratowskiEmbedder
+from skwass import (
+    DiffusionEMDEmbedder,
+    GaussianEmbedder,
+    KuratowskiEmbedder,
+    LinearOTEmbedder,
+    PseudobulkEmbedder,
+    SlicedRegressionEmbedder,
+    SlicedWassersteinEmbedder,
+    WassersteinMDS,
+    WormholeEmbedder,
+)
 from skwass.architectures import ODEKENN, Slices
 
 # Enough to learn something from 200 images; most tests do not need it. Without
@@ -13,6 +25,32 @@ LEARNING = {
     "max_iter": 8,
     "batch_size": 128,
     "gradient_weight": 0.0,
+}
+
+# Small embedders of clouds, one of each kind.
+TRAINED = {
+    "n_components": 6,
+    "n_pairs": 100,
+    "max_iter": 2,
+    "random_state": 0,
+}
+ON_CLOUDS = {
+    "linear": partial(LinearOTEmbedder, n_reference=8, random_state=0),
+    "corrected": partial(
+        LinearOTEmbedder, 6, n_reference=8, correction=True, random_state=0
+    ),
+    "sliced": partial(SlicedWassersteinEmbedder, random_state=0),
+    "scaled": partial(SlicedWassersteinEmbedder, scale=True, random_state=0),
+    "gaussian": GaussianEmbedder,
+    "pseudobulk": PseudobulkEmbedder,
+    "means": partial(PseudobulkEmbedder, scale=True, random_state=0),
+    "regression": partial(SlicedRegressionEmbedder, 8, random_state=0),
+    "diffusion": partial(DiffusionEMDEmbedder, random_state=0),
+    "walk": partial(DiffusionEMDEmbedder, scale=False, random_state=0),
+    "mds": partial(WassersteinMDS, 3, ground_truth="exact"),
+    "wormhole": partial(WormholeEmbedder, decoder="cloud", **TRAINED),
+    "fourier": partial(WormholeEmbedder, architecture="fourier", **TRAINED),
+    "maps": partial(WormholeEmbedder, architecture="transport_maps", **TRAINED),
 }
 
 

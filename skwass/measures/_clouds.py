@@ -23,7 +23,7 @@ def check_clouds(X, name_of):
         if a is None:
             a = np.full(len(x), 1 / len(x))
         else:
-            x, a = _check_weights(x, a, item)
+            x, a = check_weights(x, a, item)
         points.append(x)
         masses.append(a)
     if not points:
@@ -73,8 +73,18 @@ def _check_points(x, item):
     return x
 
 
-def _check_weights(x, a, item):
-    """Return points and normalised masses without the points that weigh nothing."""
+def check_weights(x, a, item):
+    """Return points and normalised masses without the points that weigh nothing.
+
+    Parameters
+    ----------
+    x : ndarray of shape (n_points, ...)
+        Points, or their numbers.
+    a : array-like of shape (n_points,)
+        Weights as given.
+    item : str
+        What messages call the measure.
+    """
     refuse_masked(a, f"the weights of {item}")
     try:
         a = np.asarray(a)

@@ -81,7 +81,7 @@ class Histograms:
 class PointClouds:
     """Measures with a support of their own each, of any size.
 
-    Build it with :func:`as_measures` or :func:`clouds_from_groups`.
+    Build it with :func:`as_measures`.
 
     Parameters
     ----------
@@ -93,6 +93,7 @@ class PointClouds:
     See Also
     --------
     as_measures : Makes it, and checks what it is made of.
+    CloudView : The same as rows of one table, which is held once.
     Histograms : Measures on one support.
     """
 

@@ -2,11 +2,11 @@
 
 import numpy as np
 from sklearn.utils._missing import is_pandas_na, is_scalar_nan
-from sklearn.utils.validation import check_array
 
-from ._clouds import check_clouds
+from ._clouds import check_clouds, check_weights
 from ._collections import Histograms, PointClouds
 from ._histograms import check_masses, in_place, with_support
+from ._views import CloudView, check_table
 from .layout import is_collection_of_clouds, refuse_masked, to_numpy
 
 
@@ -47,6 +47,7 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
     See Also
     --------
     clouds_from_groups : Clouds from one long table.
+    clouds_from_neighbors : Niches: clouds of neighbours in space.
     thin_clouds : Fewer points per cloud.
 
     Examples
@@ -92,8 +93,10 @@ def clouds_from_groups(X, groups, weights=None):
 
     Parameters
     ----------
-    X : array-like of shape (n_rows, d)
-        One point per row: a cell of a patient, a word of a document.
+    X : array-like or sparse matrix of shape (n_rows, d)
+        One point per row: a cell of a patient, a word of a document. It is held once
+        and not copied: do not change it while the clouds are in use. Arrays may be
+        memory-mapped, and of any real dtype; sparse matrices stay sparse.
     groups : array-like of shape (n_rows,)
         The measure that each row belongs to.
     weights : array-like of shape (n_rows,), default=None
@@ -101,8 +104,9 @@ def clouds_from_groups(X, groups, weights=None):
 
     Returns
     -------
-    clouds : PointClouds
-        One measure a distinct group, in the order of `names`.
+    clouds : CloudView
+        One measure a distinct group, in the order of `names`, which it remembers, as
+        it does the columns of a data frame.
     names : ndarray of shape (n_groups,)
         Distinct values of `groups`, sorted.
 
@@ -114,6 +118,8 @@ def clouds_from_groups(X, groups, weights=None):
 
     See Also
     --------
+    clouds_from_anndata : The same from AnnData.
+    clouds_from_neighbors : A cloud around each row.
     thin_clouds : Fewer points per cloud.
     as_measures : All other layouts.
 
@@ -124,37 +130,78 @@ def clouds_from_groups(X, groups, weights=None):
     >>> [str(name) for name in names], [len(p) for p in clouds.points]
     (['a', 'b'], [1, 2])
     """
-    for given, name in ((X, "X"), (groups, "groups"), (weights, "weights")):
-        refuse_masked(given, name)
-    X = check_array(to_numpy(X), dtype=None, input_name="X", ensure_all_finite=False)
+    refuse_masked(weights, "weights")
+    table, feature_names = check_table(X)
+    n_rows = table.shape[0]
+    names, order, offsets = check_groups(groups, n_rows)
+    if weights is not None:
+        weights = np.asarray(to_numpy(weights))
+        if weights.shape != (n_rows,):
+            raise ValueError(
+                f"Got weights of shape {weights.shape}, expected ({n_rows},), one per "
+                "row of X. Leave them out for uniform weights."
+            )
+        order, offsets, weights = _weighted(order, offsets, weights[order], names)
+    order = order.astype(fewest_bytes(n_rows), copy=False)
+    clouds = CloudView(
+        table, order, offsets, weights, names=names, feature_names=feature_names
+    )
+    return clouds, names
+
+
+def _weighted(rows, offsets, weights, names):
+    """Return rows that weigh something, and normalised weights, cloud by cloud."""
+    kept_rows, masses = [], []
+    for name, start, stop in zip(names.tolist(), offsets, offsets[1:], strict=False):
+        own, a = check_weights(
+            rows[start:stop], weights[start:stop], f"the cloud of group {name!r}"
+        )
+        kept_rows.append(own)
+        masses.append(a)
+    offsets = np.cumsum([0, *map(len, masses)])
+    return np.concatenate(kept_rows), offsets, np.concatenate(masses)
+
+
+def check_groups(groups, n_rows, name="groups"):
+    """Check which group each row is in.
+
+    Parameters
+    ----------
+    groups : array-like of shape (n_rows,)
+        As given.
+    n_rows : int
+        Rows of the table.
+    name : str, default="groups"
+        What messages call them.
+
+    Returns
+    -------
+    names : ndarray of shape (n_groups,)
+        Distinct values, sorted.
+    rows : ndarray of int of shape (n_rows,)
+        Rows, those of the first group first, in their order within a group.
+    offsets : ndarray of int of shape (n_groups + 1,)
+        Where groups begin in `rows`.
+    """
+    refuse_masked(groups, name)
     groups = np.asarray(to_numpy(groups))
     if groups.dtype.kind in "fO":
-        for row, name in enumerate(groups.ravel()):
-            if name is None or is_scalar_nan(name) or is_pandas_na(name):
+        for row, value in enumerate(groups.ravel()):
+            if value is None or is_scalar_nan(value) or is_pandas_na(value):
                 raise ValueError(
-                    f"Got groups[{row}]={name}, expected one name per row. Drop rows "
+                    f"Got {name}[{row}]={value}, expected one name per row. Drop rows "
                     "without a group."
                 )
-    if groups.shape != (len(X),):
+    if groups.shape != (n_rows,):
         raise ValueError(
-            f"Got groups of shape {groups.shape}, expected ({len(X)},), one entry per "
+            f"Got {name} of shape {groups.shape}, expected ({n_rows},), one entry per "
             "row of X. Repeat the group's name on each of its rows."
         )
     names, codes = np.unique(groups, return_inverse=True)
-    order = np.argsort(codes, kind="stable")
-    splits = np.cumsum(np.bincount(codes))[:-1]
-    clouds = np.split(X[order], splits)
+    offsets = np.cumsum([0, *np.bincount(codes)])
+    return names, np.argsort(codes, kind="stable"), offsets
 
-    def named(i):
-        return f"the cloud of group {names.tolist()[i]!r}"
 
-    if weights is None:
-        return check_clouds(clouds, named), names
-    weights = np.asarray(to_numpy(weights))
-    if weights.shape != groups.shape:
-        raise ValueError(
-            f"Got weights of shape {weights.shape}, expected {groups.shape}, one per "
-            "row of X. Leave them out for uniform weights."
-        )
-    weighted = list(zip(clouds, np.split(weights[order], splits), strict=True))
-    return check_clouds(weighted, named), names
+def fewest_bytes(n_rows):
+    """Return the type that row numbers are held in."""
+    return np.int32 if n_rows < 2**31 else np.int64

@@ -39,6 +39,11 @@ class MeasureReaderMixin:
         if isinstance(measures, PointClouds):
             # A list of clouds has no columns that scikit-learn could count.
             self.n_features_in_ = measures.n_features
+            names = getattr(measures, "feature_names", None)
+            if names is not None:
+                self.feature_names_in_ = names
+            elif hasattr(self, "feature_names_in_"):
+                del self.feature_names_in_
             self.support_ = self.grid_shape_ = None
             return
         named = X if hasattr(X, "columns") else measures.masses
@@ -69,12 +74,26 @@ class MeasureReaderMixin:
                     f"expected {self.n_features_in_} features as in fit. All clouds "
                     "live in one space."
                 )
+            self._refuse_other_names(measures, input_name)
             return measures
         if isinstance(X, Histograms) and not X.are_on(self.support_):
             return self._read_elsewhere(X, input_name)
         named = X if hasattr(X, "columns") else measures.masses
         validate_data(self, named, reset=False, skip_check_array=True)
         return Histograms(measures.masses, self.support_, self.grid_shape_)
+
+    def _refuse_other_names(self, measures, input_name):
+        """Raise where features have names that are not those of `fit`, in its order."""
+        names = getattr(measures, "feature_names", None)
+        expected = getattr(self, "feature_names_in_", None)
+        if names is None or expected is None or np.array_equal(names, expected):
+            return
+        k = np.flatnonzero(np.asarray(names) != np.asarray(expected))[0]
+        raise ValueError(
+            f"Got {input_name} with feature {names[k]!r} in column {k}, expected "
+            f"{expected[k]!r} as in fit. Select the columns feature_names_in_, in that "
+            "order, before clouds are made."
+        )
 
     def _read_elsewhere(self, measures, input_name):
         """Return histograms that know their bins, others than those of `fit`."""

@@ -21,11 +21,10 @@ def as_arrays(measures):
         return {}
     if isinstance(measures, Histograms):
         return {"masses": measures.masses}
-    packed = measures.packed()
     return {
-        "masses": packed.masses,
-        "points": packed.points,
-        "offsets": packed.offsets,
+        "masses": np.concatenate(measures.masses),
+        "points": np.concatenate(measures.points),
+        "offsets": np.cumsum([0, *map(len, measures.masses)]),
     }
 
 

@@ -45,8 +45,10 @@ def center_of(measures):
     """Return the mean of the means of measures."""
     if isinstance(measures, Histograms):
         return measures.masses.mean(axis=0) @ measures.support
-    clouds = zip(measures.masses, measures.points, strict=True)
-    return np.mean([a @ x for a, x in clouds], axis=0, dtype=np.float64)
+    means = np.empty((len(measures), measures.dim))
+    for i, (x, a) in enumerate(zip(measures.points, measures.masses, strict=True)):
+        means[i] = a @ x
+    return means.mean(axis=0)
 
 
 def means_of(measures, origin):

@@ -27,7 +27,7 @@ from ..ot.maps import transport_maps
 from .devices import to_tensor
 from .inputs import FixedInput
 from .ragged import Cloud, CloudBatch, padded_batches
-from .readouts import RATE, lengths_to_columns
+from .readouts import RATE, ROUNDING, lengths_to_columns
 from .slopes import RowSlopes
 
 # Measures that axes are chosen by.
@@ -145,7 +145,10 @@ class TransportInput(FixedInput):
         self.n_sketched.fill_(n_sketched)
         spread = 2 * np.square(features - origin).sum(axis=1).mean()
         spread += 2 * _UNRESOLVED * some.unresolved.mean()
-        self.unit.fill_(float(np.sqrt(spread)) or 1.0)
+        # What varies less than rounding does is not to be blown up.
+        size = np.square(points - weights @ points).sum(axis=1) @ weights
+        size += np.square(_numpy(self.center)).sum()
+        self.unit.fill_(float(np.sqrt(max(spread, ROUNDING**2 * size))) or 1.0)
 
     def batches(
         self, clouds: Sequence[Cloud], device: torch.device | str = "cpu"

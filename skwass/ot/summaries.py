@@ -166,11 +166,11 @@ class Frame:
         # so that scaling does not round.
         centroids = [a @ x for x, a in (mu.measure(i) for i in range(len(mu)))]
         self.origin = np.median(np.asarray(centroids, dtype=np.float64), axis=0)
-        points = [
+        points = (  # one by one: those of a view are made as they are read
             x
             for m in (mu, nu)
             for x in ([m.support] if isinstance(m, Histograms) else m.points)
-        ]
+        )
         reach = max(np.abs(x - self.origin).max() for x in points)
         self.unit = np.ldexp(1.0, np.frexp(reach)[1])
 
