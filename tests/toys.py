@@ -44,6 +44,9 @@ ON_CLOUDS = {
     "gaussian": GaussianEmbedder,
     "pseudobulk": PseudobulkEmbedder,
     "means": partial(PseudobulkEmbedder, scale=True, random_state=0),
+    "means and axes": partial(
+        PseudobulkEmbedder, scale=True, private_axis=True, random_state=0
+    ),
     "regression": partial(SlicedRegressionEmbedder, 8, random_state=0),
     "diffusion": partial(DiffusionEMDEmbedder, random_state=0),
     "walk": partial(DiffusionEMDEmbedder, scale=False, random_state=0),

