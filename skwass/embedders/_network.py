@@ -1,9 +1,11 @@
 """What embedders with a network have in common: how rows go through it."""
 
 import copy
+from contextlib import nullcontext
 from functools import partial
 
 import numpy as np
+from joblib import parallel_config
 from sklearn.base import clone
 from sklearn.utils.metaestimators import available_if
 
@@ -169,7 +171,14 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
         )
 
     def _embed(self, measures):
-        return self._on_device(lambda device: self.module_.embed(measures, device))
+        with self._threads():
+            return self._on_device(lambda device: self.module_.embed(measures, device))
+
+    def _threads(self):
+        """Let first layers that solve plans do so in threads, `n_jobs` of them."""
+        if self.n_jobs is None:
+            return nullcontext()
+        return parallel_config(backend="threading", n_jobs=self.n_jobs)
 
     def _on_device(self, function):
         """Return what a function of the device makes with the module there."""

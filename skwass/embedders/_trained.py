@@ -389,12 +389,14 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         known = np.setdiff1d(np.arange(len(measures)), held_out)
         few = labelled.train[:N_FORMULA_PAIRS]
         labels = np.searchsorted(known, labelled.pairs[few]), labelled.w[few]
-        module.fit_to(measures[known], generator, self._regresses_squares, *labels)
+        with self._threads():
+            module.fit_to(measures[known], generator, self._regresses_squares, *labels)
         return module
 
     def _objective(self, run, labelled):
         """Return what is minimised."""
-        data = run.module.data(run.measures, run.device, run.generator)
+        with self._threads():
+            data = run.module.data(run.measures, run.device, run.generator)
         weight = 0.0
         if labelled.probes is not None:
             toward = run.module.row_slopes(run.measures, labelled.probes, run.device)
@@ -407,5 +409,6 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             return None
         scale = float(run.module.scale)
         numbers, pairs, w = ends_and_labels(labelled, rows, scale, run.device)
-        data = run.module.data(run.measures[numbers], run.device)
+        with self._threads():
+            data = run.module.data(run.measures[numbers], run.device)
         return ValidationScore(data, len(numbers), pairs, w)

@@ -4,16 +4,17 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from ..measures.subsets import blocks_of, variances_of
+from ..measures.subsets import variances_of
 from ..ot.maps import transport_maps
+from ..ot.threads import stack_blocks
 from .correction import FeatureMap, fit_correction, fit_scale, gaps_squared, has_signal
 from .private_axis import fit_private
 
 # Of so many columns or more, two thirds are given to the mean, if it has as many
 # dimensions. With fewer, principal axes alone are better, of niches and of patients.
 _MIN_SKETCHED, _SHARE_SKETCHED = 48, 2 / 3
-# Numbers of embeddings that stay near the processor.
-_NEAR_NUMBERS = 2**18
+# Numbers of embeddings that stay near the processor, and measures, at least.
+_NEAR_NUMBERS, _FEWEST = 2**19, 32
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -56,15 +57,15 @@ class LinearMaps:
 
     def embed(self, measures, n_jobs=None):
         """Return float32 rows whose distance is about W2, private axes last."""
-        parts = []
-        for some in blocks_of(measures, self.points.size):
-            moves = transport_maps(self.points, self.weights, some, self.solver, n_jobs)
-            spreads = variances_of(some) if len(self.private) else np.zeros(len(some))
-            step = max(1, _NEAR_NUMBERS // self.points.size)
-            for start in range(0, len(some), step):
-                rows = slice(start, start + step)
-                parts.append(self._embed_moves(moves[rows], spreads[rows]))
-        return np.concatenate(parts)
+        step = max(_FEWEST, _NEAR_NUMBERS // self.points.size)
+        return stack_blocks(self._embed_block, measures, step, n_jobs)
+
+    def _embed_block(self, measures):
+        """Return rows of a few measures."""
+        moves = transport_maps(self.points, self.weights, measures, self.solver)
+        has_private = len(self.private) > 0
+        variances = variances_of(measures) if has_private else np.zeros(len(measures))
+        return self._embed_moves(moves, variances)
 
     def _embed_moves(self, moves, variances):
         """Return rows of measures, of their maps and total variances."""

@@ -21,9 +21,10 @@ from ..formulas.linear_ot import choose_axes, split_moves, unresolved
 from ..formulas.private_axis import fit_private
 from ..formulas.reference import make_reference
 from ..measures import Histograms, PointClouds
-from ..measures.subsets import blocks_of, center_of, evenly, variances_of
+from ..measures.subsets import center_of, evenly, variances_of
 from ..ot import ExactWasserstein
 from ..ot.maps import transport_maps
+from ..ot.threads import stack_blocks
 from .devices import to_tensor
 from .inputs import FixedInput
 from .ragged import Cloud, CloudBatch, padded_batches
@@ -35,6 +36,8 @@ _N_FIT = 2_048
 # Numbers at the end of a row: roots of what axes drop, of what maps cannot resolve, and
 # of the variance.
 N_OWN = 3
+# Numbers of features that stay near the processor, and measures at a time, at least.
+_NEAR_NUMBERS, _FEWEST = 2**19, 64
 # The last layer of what is learned starts smaller by this factor.
 _GENTLE = 0.01
 # What is unresolved counts this much at first (measured: 0.06 to 0.2).
@@ -165,11 +168,12 @@ class TransportInput(FixedInput):
     @torch.no_grad()
     def rows(self, measures: Histograms | PointClouds, device: torch.device) -> Tensor:
         """Return what the network sees of measures: [N, size (+ d)]."""
-        parts = [
-            self._rows_of(self._summary(some))
-            for some in blocks_of(measures, self.points.numel())
-        ]
-        return to_tensor(np.concatenate(parts), device)
+        step = max(_FEWEST, _NEAR_NUMBERS // self.points.numel())
+        return to_tensor(stack_blocks(self._block, measures, step), device)
+
+    def _block(self, measures: Histograms | PointClouds) -> np.ndarray:
+        """Return rows of a few measures."""
+        return self._rows_of(self._summary(measures)).astype(np.float32)
 
     def row_slopes(
         self,
@@ -198,9 +202,10 @@ class TransportInput(FixedInput):
 
     def _rows_of(self, summary: _Summary) -> np.ndarray:
         """Return rows in the unit of training."""
-        axes, unit = _numpy(self.axes), float(self.unit)
+        axes, unit = self.axes.cpu().numpy(), float(self.unit)
         centred = self._features(summary) - _numpy(self.origin)
-        scores = centred @ axes.T
+        # The product takes most of the time; rows are of 32 bits anyway.
+        scores = (centred.astype(np.float32) @ axes.T).astype(np.float64)
         n_axes = self.n_columns - int(self.n_sketched)
         leading = scores[:, :n_axes]
         dropped = np.einsum("ij,ij->i", centred, centred)

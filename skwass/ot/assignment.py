@@ -123,13 +123,9 @@ def _assign(numbers, x, y, i, j):
     # steps[b, k, i]: by how much point i pays more than k for what k is assigned.
     steps = np.zeros((len(i), n, n))
     own, targets = np.zeros((len(i), n)), np.zeros((len(i), n), dtype=np.intp)
-    C, everyone = np.empty((n, n)), np.arange(n)  # [target, source]
+    everyone, all_costs = np.arange(n), _costs(x, y, i, j)
     for b in np.flatnonzero(is_finite).tolist():
-        # One by one: to gather the points of all pairs first takes longer.
-        np.matmul(y.points[j[b]], x.points[i[b]].T, out=C)
-        C *= -2
-        C += y.squares[j[b]][:, None]
-        C += x.squares[i[b]]
+        C = all_costs[b]
         _, sources = linear_sum_assignment(C)
         targets[b, sources] = everyone
         C.take(targets[b], axis=0, out=steps[b])
@@ -148,6 +144,23 @@ def _assign(numbers, x, y, i, j):
         [targets[b] for b in certain],
         [(f[b], g[b]) for b in certain],
     )
+
+
+def _costs(x, y, i, j):
+    """Return squared distances [B, target, source]."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if len(set(i)) == 1:  # of one measure to many: one product
+            others = y.points[j]
+            C = others.reshape(-1, others.shape[2]) @ x.points[i[0]].T
+            C = C.reshape(len(i), -1, C.shape[1])
+        else:  # one by one: to gather the points of all pairs first takes longer
+            C = np.stack(
+                [y.points[b] @ x.points[a].T for a, b in zip(i, j, strict=True)]
+            )
+        C *= -2
+        C += y.squares[j][:, :, None]
+        C += x.squares[i][:, None]
+    return C
 
 
 def _row_potentials(steps, enough):

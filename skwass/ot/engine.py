@@ -12,8 +12,8 @@ from sklearn.exceptions import ConvergenceWarning
 
 from .. import _clock
 from ._labels import PairLabels
-from ._threads import SingleThreaded
 from .plans import ListedPairs
+from .threads import SingleThreaded
 
 # Pairs per task: long enough to hide the cost of a task, short enough to show progress
 # and to lose little. A square, for tiles.

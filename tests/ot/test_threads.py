@@ -9,7 +9,7 @@ import torch
 from threadpoolctl import threadpool_info, threadpool_limits
 
 from skwass.ot import pairwise_wasserstein
-from skwass.ot._threads import SingleThreaded
+from skwass.ot.threads import SingleThreaded
 
 DIRACS = np.eye(30)
 # Seconds: what has not happened by then never will, on however busy a machine.

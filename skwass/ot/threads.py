@@ -3,7 +3,9 @@
 import threading
 from typing import Any
 
+import numpy as np
 import torch
+from joblib import Parallel, delayed
 from threadpoolctl import ThreadpoolController
 
 
@@ -52,3 +54,37 @@ def _take_control(controller):
     for library in controller.lib_controllers:
         if hasattr(library, "clear_controlling_thread"):
             library.clear_controlling_thread(force=True)
+
+
+def stack_blocks(function, measures, step, n_jobs=None):
+    """Return what a function makes of parts of a collection, one after the other.
+
+    Parameters
+    ----------
+    function : callable
+        From a few measures to an array with a row for each. Its products are small, so
+        that they are faster in one thread, whoever else computes.
+    measures : Histograms or PointClouds
+        The whole.
+    step : int
+        Measures in a part.
+    n_jobs : int, default=None
+        Workers: threads, unless :func:`joblib.parallel_config` says otherwise.
+
+    Returns
+    -------
+    rows : ndarray of shape (n_measures, ...)
+    """
+    parallel = Parallel(n_jobs=n_jobs, prefer="threads")
+    starts = range(0, len(measures), step)
+    return np.concatenate(
+        parallel(
+            delayed(_in_one_thread)(function, measures[start : start + step])
+            for start in starts
+        )
+    )
+
+
+def _in_one_thread(function, measures):
+    with SingleThreaded():
+        return function(measures)
