@@ -6,6 +6,7 @@ from functools import partial
 import numpy as np
 import pytest
 from sklearn.cluster import KMeans
+from sklearn.datasets import load_digits
 from sklearn.metrics import adjusted_rand_score
 from sklearn.neighbors import KNeighborsClassifier, NearestNeighbors
 from sklearn.pipeline import make_pipeline
@@ -308,7 +309,9 @@ def test_going_on_keeps_it(digits):
 
 
 def test_clusters_and_neighbours_in_a_pipeline_are_as_good(digits):
-    X, X_test, y, y_test = digits
+    X, _, y, _ = digits
+    # Enough that clusters do not depend on how k-means begins.
+    X_test, y_test = (part[-1_000:] for part in load_digits(return_X_y=True))
     scores = {}
     for axis in (True, False):
         small = partial(make_small, WormholeEmbedder, **LEARNING, private_axis=axis)
