@@ -137,7 +137,7 @@ def judge_pairs(truth, embedder):
     measures, w = truth.measures, truth.w
     queries, stored = measures[truth.queries], measures[truth.stored]
     among = embedder.pairwise_distances(queries, stored)
-    d = embedder.pairwise_distances(measures)[truth.pairs[:, 0], truth.pairs[:, 1]]
+    d = embedder._paired_distances(embedder._represent(measures), truth.pairs)
     error = np.sum((d - w) ** 2) / np.sum((w - w.mean()) ** 2)
     return {
         "corr": np.corrcoef(d, w)[0, 1],

@@ -17,7 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from . import architectures, labels, ot
 
-FORMAT = 6
+FORMAT = 7
 _WEIGHTS = "module"
 _SECTIONS = ("parameters", "attributes", "network")
 
