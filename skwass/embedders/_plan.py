@@ -10,7 +10,7 @@ from ..formulas.reference import check_maps
 from ..labels.schemes import SCHEMES, Blocks, LabelScheme, Pairs
 from ..measures.subsets import evenly
 from ..ot import ExactWasserstein
-from ..ot.ground_truths import as_ground_truth, is_gromov, is_w2
+from ..ot.ground_truths import as_ground_truth, is_gromov, is_w2, is_wasserstein
 
 # Lines see all of a measure only in few dimensions: in 10, Fourier coefficients are
 # better, and maps of linear optimal transport better than these.
@@ -133,8 +133,10 @@ def _choose_network(parameters, measures, truth, are_w2, otherwise):
     by_isometry = is_gromov(truth)
     # Masses change with each turn of a shape.
     otherwise = "fourier" if by_isometry else otherwise
-    if are_w2:
-        otherwise = "slices" if dim <= _SLICED_DIM else "transport_maps"
+    if dim > _SLICED_DIM and (are_w2 or is_wasserstein(truth)):
+        otherwise = "transport_maps"
+    elif are_w2:
+        otherwise = "slices"
     architecture = choose_architecture(parameters["architecture"], measures, otherwise)
     exact_mean = decide_mean(
         parameters["exact_mean"],

@@ -16,9 +16,9 @@ PARAMETERS = """
         name, which stands for the object with its defaults: `"slices"`, `"dense"`,
         `"convolutional"`, `"courty2018"`, `"fourier"`, `"deep_sets"`,
         `"set_transformer"`, `"transport_maps"`, `"deep_kenn"` or `"ode_kenn"`. `"auto"`
-        is by far the most accurate where `ground_truth` is W2 with the Euclidean
-        metric, and no given distance is below that of the means: `"slices"` for points
-        in up to three dimensions, `"transport_maps"` in more; elsewhere
+        is by far the most accurate: `"slices"` for points in up to three dimensions if
+        `ground_truth` is W2 with the Euclidean metric, and no given distance is below
+        that of the means; `"transport_maps"` in more, for any order; elsewhere
         `{otherwise}`. `architecture_` says what it became.
     decoder : str, Decoder or None, default={decoder}
         What makes measures of embeddings again, for `inverse_transform`, trained at the

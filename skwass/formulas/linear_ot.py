@@ -85,15 +85,9 @@ class LinearMaps:
         centred = Z - self.center
         scores = centred @ self.components.T
         n_axes = len(self.components) - self.n_sketched
-        leading = scores[:, :n_axes]
-        dropped = np.einsum("ij,ij->i", centred, centred)
-        dropped -= np.square(leading).sum(axis=1)
-        if self.n_sketched:  # random axes tell how long what is left of the mean is
-            rest = _rest_of_means(
-                centred, self.components[:n_axes], self.points.shape[1]
-            )
-            dropped -= np.square(rest).sum(axis=1)
-        return self.stretch * scores, np.maximum(dropped, 0)
+        dim = self.points.shape[1] if self.n_sketched else 0
+        dropped = dropped_by(self.components[:n_axes], centred, scores[:, :n_axes], dim)
+        return self.stretch * scores, dropped
 
     def decode(self, Z):
         """Return where rows move the points of the reference: [n, n_points, d]."""
@@ -234,9 +228,30 @@ def choose_axes(Z, dim, n_components, rng, n_more=0):
     return pca.mean_, components, n_sketched, more
 
 
-def _rest_of_means(centred, axes, dim):
-    """Return what orthonormal axes leave of the last columns: [n, k] -> [n, dim]."""
-    return centred[:, -dim:] - centred @ axes.T @ axes[:, -dim:]
+def dropped_by(axes, centred, scores, dim):
+    """Return the squared length that axes leave of rows, and random ones do not tell.
+
+    Parameters
+    ----------
+    axes : ndarray of shape (k, n_features)
+        Principal, so orthonormal.
+    centred : ndarray of shape (n, n_features)
+        Rows less their mean.
+    scores : ndarray of shape (n, k)
+        Of the rows on the axes.
+    dim : int
+        How many features, the last, random axes see what is left of.
+
+    Returns
+    -------
+    dropped : ndarray of shape (n,)
+        Not negative.
+    """
+    dropped = np.einsum("ij,ij->i", centred, centred) - np.square(scores).sum(axis=1)
+    if dim:
+        rest = centred[:, -dim:] - scores @ axes[:, -dim:]
+        dropped -= np.square(rest).sum(axis=1)
+    return np.maximum(dropped, 0)
 
 
 def add_private(maps, Z, spreads, ends, w):

@@ -114,7 +114,7 @@ class Network(nn.Module):
         some = measures[evenly(len(measures), CALIBRATION_ROWS)]
         free, _ = self._rows_and_means(some, torch.device("cpu"))
         self.encoder.calibrate(free, squared)
-        if isinstance(self.encoder, FormulaEncoder) and len(pairs):
+        if self.has_formula and len(pairs):
             self._fit_formula(measures, pairs, w)
         if self.decoder is not None:
             self.decoder.fit_to(self.inputs, measures)
@@ -193,6 +193,11 @@ class Network(nn.Module):
     ) -> RowSlopes:
         """Return how gradients in rows of measures become slopes toward probes."""
         return self.inputs.row_slopes(measures, probes, device)
+
+    @property
+    def has_formula(self) -> bool:
+        """Whether embeddings are those of a formula before anything is learned."""
+        return isinstance(self.encoder, FormulaEncoder)
 
     def _fit_formula(
         self, measures: Measures, pairs: np.ndarray, w: np.ndarray

@@ -144,7 +144,9 @@ def train(
     optimizer = make_optimizer(model, options)
     schedule = _Schedule(options.max_iter * len(batches), options.deadline)
     best = _BestWeights(model, options)
-    if validate is not None:  # what a formula knows already is not to get lost
+    if validate is not None and getattr(model, "has_formula", False):
+        # What is known before anything is learned is not to get lost.
+        model.eval()
         best.update(validate(model))
     losses, scores = [], []
     stopped_by = "max_iter"

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from ..formulas.correction import fit_scale, gaps_squared
-from ..formulas.linear_ot import choose_axes, split_moves, unresolved
+from ..formulas.linear_ot import choose_axes, dropped_by, split_moves, unresolved
 from ..formulas.private_axis import fit_private
 from ..formulas.reference import make_reference
 from ..measures import Histograms, PointClouds
@@ -207,14 +207,10 @@ class TransportInput(FixedInput):
         # The product takes most of the time; rows are of 32 bits anyway.
         scores = (centred.astype(np.float32) @ axes.T).astype(np.float64)
         n_axes = self.n_columns - int(self.n_sketched)
-        leading = scores[:, :n_axes]
-        dropped = np.einsum("ij,ij->i", centred, centred)
-        dropped -= np.square(leading).sum(axis=1)
-        if n_axes < self.n_columns:
-            means = centred[:, -self.dim :] - leading @ axes[:n_axes, -self.dim :]
-            dropped -= np.square(means).sum(axis=1)
+        dim = self.dim if n_axes < self.n_columns else 0
+        dropped = dropped_by(axes[:n_axes], centred, scores[:, :n_axes], dim)
         own = np.stack([dropped, summary.unresolved, summary.variances], axis=1)
-        rows = np.hstack([scores, np.sqrt(own.clip(min=0))]) / unit
+        rows = np.hstack([scores, np.sqrt(own)]) / unit
         if not self.exact_mean:
             return rows
         return np.hstack([rows, summary.means - _numpy(self.center)])

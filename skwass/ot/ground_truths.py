@@ -62,6 +62,12 @@ def is_w2(ground_truth):
     )
 
 
+def is_wasserstein(ground_truth):
+    """Whether a ground truth is some W_p with the Euclidean metric, as far as it says."""
+    truth = as_ground_truth(ground_truth)
+    return hasattr(truth, "p") and is_euclidean(getattr(truth, "ground_metric", None))
+
+
 def scales_with_points(ground_truth):
     """Whether distances are in the unit of points, so far as a ground truth says."""
     truth = as_ground_truth(ground_truth)

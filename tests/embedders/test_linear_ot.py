@@ -295,3 +295,74 @@ def test_bad_embeddings_and_labels():
         embedder.inverse_transform(np.zeros((2, 3)))
     with pytest.raises(ValueError, match="Got distances with scale=False"):
         embedder.set_params(scale=False).fit(clouds, distances=np.zeros((10, 10)))
+
+
+@pytest.fixture(scope="module")
+def many_dimensions():
+    """Return clouds of 8 points in 60 dimensions, whose means vary in 5 of them."""
+    rng = np.random.default_rng(0)
+    shifts = np.zeros((120, 1, 60))
+    shifts[:, 0, :5] = 3 * rng.normal(size=(120, 5))
+    return rng.normal(size=(120, 8, 60)) + shifts
+
+
+@pytest.mark.parametrize(("n_components", "low"), [(60, 0.75), (47, 0.0)])
+def test_random_axes_see_what_training_did_not(many_dimensions, n_components, low):
+    """Translates along dimensions in which no mean of training varied."""
+    embedder = LinearOTEmbedder(n_components, random_state=0).fit(many_dimensions)
+    rng = np.random.default_rng(1)
+    far = np.zeros((20, 1, 60))
+    far[:, 0, 5:] = rng.normal(size=(20, 55))
+    far *= 10 / np.linalg.norm(far, axis=2, keepdims=True)
+    here, there = many_dimensions[:20], many_dimensions[:20] + far
+    Z, Z_far = embedder.transform(here), embedder.transform(there)
+    ratio = np.linalg.norm((Z_far - Z)[:, :-1], axis=1) / 10
+    assert low < ratio.mean() < 1.2
+    if not low:
+        assert ratio.mean() < 0.6
+    else:
+        assert Z.shape == (20, n_components + 1)
+        middle = embedder.inverse_transform(Z)
+        gaps = np.linalg.norm(middle.mean(axis=1) - here.mean(axis=1), axis=1)
+        assert np.median(gaps) < np.linalg.norm(here.mean(axis=1), axis=1).mean()
+
+
+@pytest.mark.parametrize(
+    ("clouds", "n_components", "n_points"),
+    [
+        (clouds_of([5] * 9, dim=6), 4, 5),
+        (clouds_of([5] * 9, dim=6), None, 45),
+        (clouds_of([5, 6] * 4, dim=6), 4, 44),
+        ([(x, [0.3, 0.7]) for x in clouds_of([2] * 9)], 2, 18),
+    ],
+)
+def test_size_of_the_reference(clouds, n_components, n_points):
+    """That of clouds, if there is one; otherwise 128, or all points that there are."""
+    embedder = LinearOTEmbedder(n_components, random_state=0).fit(clouds)
+    assert len(embedder.reference_points_) <= n_points
+    expected = LinearOTEmbedder(
+        n_components, n_reference=5 if n_points == 5 else 128, random_state=0
+    ).fit(clouds)
+    np.testing.assert_array_equal(
+        embedder.reference_points_, expected.reference_points_
+    )
+
+
+def test_maps_of_small_clouds_are_those_of_the_simplex(many_dimensions, monkeypatch):
+    embedder = LinearOTEmbedder(20, random_state=0).fit(many_dimensions)
+    Z = embedder.transform(many_dimensions)
+    monkeypatch.setattr("skwass.ot.assignment.MAX_POINTS", 0)
+    np.testing.assert_allclose(
+        embedder.transform(many_dimensions), Z, atol=1e-5 * np.abs(Z).max()
+    )
+
+
+def test_blocks_and_threads_change_nothing(many_dimensions, monkeypatch):
+    embedder = LinearOTEmbedder(20, random_state=0).fit(many_dimensions)
+    Z = embedder.transform(many_dimensions)
+    monkeypatch.setattr("skwass.formulas.linear_ot._FEWEST", 7)
+    monkeypatch.setattr("skwass.formulas.linear_ot._NEAR_NUMBERS", 1)
+    for n_jobs in (None, 2):
+        embedder.set_params(n_jobs=n_jobs)
+        again = embedder.transform(many_dimensions)
+        np.testing.assert_allclose(again, Z, atol=1e-5 * np.abs(Z).max())
