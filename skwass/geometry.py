@@ -1,7 +1,7 @@
 """Barycenters and geodesics of measures, through an embedding that decodes."""
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import _num_samples, check_array, check_is_fitted
 
 from .measures.layout import refuse_masked
 
@@ -132,9 +132,10 @@ def geodesic(embedder, X, *, times=7):
     (2, 64)
     """
     decode = _decoder(embedder)
-    if len(X) != 2:
+    n = _num_samples(X)
+    if n != 2:
         raise ValueError(
-            f"Got X with n_samples={len(X)}, expected two measures, start and end. "
+            f"Got X with n_samples={n}, expected two measures, start and end. "
             "Pass X[[i, j]], or [cloud_a, cloud_b]."
         )
     start, end = np.asarray(embedder.transform(X), dtype=np.float64)

@@ -258,7 +258,7 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
     def _masses(self, measures):
         """Return the mass on each node: [n_measures, n_nodes]."""
         if isinstance(measures, Histograms):
-            return measures.masses
+            return measures.dense_masses()
         return share_mass(self._own("nodes_"), measures, self._n_neighbors)
 
     def _embedded_distances(self, r_x, r_y, squared):
