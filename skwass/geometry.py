@@ -18,7 +18,7 @@ def barycenter(embedder, X, *, weights=None):
     ----------
     embedder : fitted WassersteinEmbedder with `inverse_transform`
         Decodes.
-    X : array-like of shape (n_samples, n_features), or a collection of point clouds
+    X : {array-like, sparse matrix} of shape (n_samples, n_features), or point clouds
         Measures, as `embedder` takes them.
     weights : array-like of shape (n_samples,), default=None
         Non-negative, with a positive sum; equal if None.
@@ -95,7 +95,7 @@ def geodesic(embedder, X, *, times=7):
     ----------
     embedder : fitted WassersteinEmbedder with `inverse_transform`
         Decodes.
-    X : array-like of shape (2, n_features), or a collection of two point clouds
+    X : {array-like, sparse matrix} of shape (2, n_features), or two point clouds
         Start and end.
     times : int or array-like of shape (n_times,), default=7
         Where on the way, 0 the start and 1 the end, beyond them further on; an integer

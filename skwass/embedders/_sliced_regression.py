@@ -74,7 +74,7 @@ class SlicedRegressionEmbedder(ScaledEmbedder):
         For images: the grid that the bins form, e.g. (28, 28); W is then in pixels. If
         None and `support` too, rows are histograms on a line.
     support : array-like of shape (n_features, d), default=None
-        For histograms: positions of bins that form no grid.
+        For histograms: positions of bins that form no grid, such as vectors of words.
     ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
         What `fit` and `score` label pairs by; a distance of :mod:`skwass.ot`. Unless it
         is a W2 with the Euclidean metric, predictions are kept above 0 alone.

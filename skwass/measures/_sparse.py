@@ -1,6 +1,7 @@
 """Histograms of which only the bins with mass are held."""
 
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -52,6 +53,8 @@ class SparseHistograms(Histograms):
     (array([[3., 4.],
            [5., 6.]]), array([0.5, 0.5]))
     """
+
+    masses: Any  # scipy has no types
 
     def __sizeof__(self):
         parts = self.masses.data, self.masses.indices, self.masses.indptr, self.support

@@ -1,5 +1,7 @@
 """Parts of collections, and what is soon said about them."""
 
+from typing import TypeGuard
+
 import numpy as np
 
 from ._collections import Histograms
@@ -11,7 +13,7 @@ _MAX_NUMBERS = 2**23
 _NEAR_NUMBERS = 2**18
 
 
-def are_dense_rows(measures):
+def are_dense_rows(measures: object) -> TypeGuard[Histograms]:
     """Whether measures are histograms of which matrix products see every bin."""
     return isinstance(measures, Histograms) and not isinstance(
         measures, SparseHistograms
