@@ -1,7 +1,7 @@
 """Barycenters and geodesics of measures, through an embedding that decodes."""
 
 import numpy as np
-from sklearn.utils.validation import check_array, check_is_fitted
+from sklearn.utils.validation import _num_samples, check_array, check_is_fitted
 
 from .measures.layout import refuse_masked
 
@@ -18,7 +18,7 @@ def barycenter(embedder, X, *, weights=None):
     ----------
     embedder : fitted WassersteinEmbedder with `inverse_transform`
         Decodes.
-    X : array-like of shape (n_samples, n_features), or a collection of point clouds
+    X : {array-like, sparse matrix} of shape (n_samples, n_features), or point clouds
         Measures, as `embedder` takes them.
     weights : array-like of shape (n_samples,), default=None
         Non-negative, with a positive sum; equal if None.
@@ -95,7 +95,7 @@ def geodesic(embedder, X, *, times=7):
     ----------
     embedder : fitted WassersteinEmbedder with `inverse_transform`
         Decodes.
-    X : array-like of shape (2, n_features), or a collection of two point clouds
+    X : {array-like, sparse matrix} of shape (2, n_features), or two point clouds
         Start and end.
     times : int or array-like of shape (n_times,), default=7
         Where on the way, 0 the start and 1 the end, beyond them further on; an integer
@@ -132,9 +132,10 @@ def geodesic(embedder, X, *, times=7):
     (2, 64)
     """
     decode = _decoder(embedder)
-    if len(X) != 2:
+    n = _num_samples(X)
+    if n != 2:
         raise ValueError(
-            f"Got X with n_samples={len(X)}, expected two measures, start and end. "
+            f"Got X with n_samples={n}, expected two measures, start and end. "
             "Pass X[[i, j]], or [cloud_a, cloud_b]."
         )
     start, end = np.asarray(embedder.transform(X), dtype=np.float64)

@@ -108,7 +108,7 @@ class WassersteinEmbedder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Measures, as given to `fit`.
 
         Returns
@@ -128,9 +128,9 @@ class WassersteinEmbedder(
 
         Parameters
         ----------
-        X : array-like of shape (n_x, n_features)
+        X : {array-like, sparse matrix} of shape (n_x, n_features)
             Measures.
-        Y : array-like of shape (n_y, n_features), default=None
+        Y : {array-like, sparse matrix} of shape (n_y, n_features), default=None
             Other measures; `X` if None.
         squared : bool, default=False
             Whether to return squared distances.
@@ -219,7 +219,7 @@ class WassersteinEmbedder(
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
             Measures, at least three; unseen ones for an honest answer.
         y : None
             Ignored.
@@ -380,5 +380,6 @@ class WassersteinEmbedder(
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = []
         return tags

@@ -66,7 +66,7 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
         For images: the grid that the bins form, e.g. (28, 28); W is then in pixels. If
         None and `support` too, rows are histograms on a line.
     support : array-like of shape (n_features, d), default=None
-        For histograms: positions of bins that form no grid.
+        For histograms: positions of bins that form no grid, such as vectors of words.
     ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
         What `score`, and `fit` if `scale`, label pairs by; a distance of
         :mod:`skwass.ot`, such as `ExactWasserstein(p=1)`.
@@ -258,7 +258,7 @@ class DiffusionEMDEmbedder(ScaledEmbedder):
     def _masses(self, measures):
         """Return the mass on each node: [n_measures, n_nodes]."""
         if isinstance(measures, Histograms):
-            return measures.masses
+            return measures.dense_masses()
         return share_mass(self._own("nodes_"), measures, self._n_neighbors)
 
     def _embedded_distances(self, r_x, r_y, squared):

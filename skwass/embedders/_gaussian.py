@@ -39,7 +39,7 @@ class GaussianEmbedder(TrainingFreeEmbedder):
         For images: the grid that the bins form, e.g. (28, 28); W is then in pixels. If
         None and `support` too, rows are histograms on a line.
     support : array-like of shape (n_features, d), default=None
-        For histograms: positions of bins that form no grid.
+        For histograms: positions of bins that form no grid, such as vectors of words.
     ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
         What `score` labels pairs by; a distance of :mod:`skwass.ot`.
     n_score_pairs : int, default=1_000

@@ -86,7 +86,7 @@ class LinearOTEmbedder(ScaledEmbedder):
         For images: the grid that the bins form, e.g. (28, 28); W is then in pixels. If
         None and `support` too, rows are histograms on a line.
     support : array-like of shape (n_features, d), default=None
-        For histograms: positions of bins that form no grid.
+        For histograms: positions of bins that form no grid, such as vectors of words.
     ground_truth : {"exact", "sinkhorn"} or object, default="exact"
         What solves maps and distances: a W2 of :mod:`skwass.ot` with the Euclidean
         metric. `SinkhornDivergence(device="cuda")` solves batches on a GPU.

@@ -74,7 +74,7 @@ class SlicedRegressionEmbedder(ScaledEmbedder):
         For images: the grid that the bins form, e.g. (28, 28); W is then in pixels. If
         None and `support` too, rows are histograms on a line.
     support : array-like of shape (n_features, d), default=None
-        For histograms: positions of bins that form no grid.
+        For histograms: positions of bins that form no grid, such as vectors of words.
     ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
         What `fit` and `score` label pairs by; a distance of :mod:`skwass.ot`. Unless it
         is a W2 with the Euclidean metric, predictions are kept above 0 alone.
@@ -244,15 +244,15 @@ class SlicedRegressionEmbedder(ScaledEmbedder):
         for k in range(len(measures)):
             (one,) = slice_measures(measures[[k]], self.directions_, self._origin)
             cells = lifted_cells(one, n_lines, self._n_cells)
-            rows[k] = _stretched(cells, self.directions_, *self._stretch, one.mean)
+            along, across = self._stretch
+            rows[k] = _stretched(cells, self.directions_, along, across, one.mean)
         return rows
 
     def _all_distances(self, r_x, r_y, squared):
         x, y = r_x.sliced, (r_x if r_y is None else r_y).sliced
         size = min(pairs_at_a_time(x), pairs_at_a_time(y))
-        tiles = Rectangle(len(x), len(y), size)
-        if r_y is None:
-            tiles = Triangle(len(x), size)
+        is_whole = r_y is None
+        tiles = Triangle(len(x), size) if is_whole else Rectangle(len(x), len(y), size)
         W = np.zeros(tiles.shape, dtype=np.float32)
         for number in range(tiles.n_chunks):
             pairs = tiles.chunk(number)

@@ -46,7 +46,7 @@ PARAMETERS = """
         For histograms: the grid that the bins form, e.g. (28, 28); W is then in pixels.
         If None and `support` too, bins are at 0, 1, 2, ... on a line.
     support : array-like of shape (n_features, d), default=None
-        For histograms: positions of bins that form no grid.
+        For histograms: positions of bins that form no grid, such as vectors of words.
     ground_truth : {{"exact", "sinkhorn", "gromov"}} or object, default="exact"
         What labels pairs: a distance of :mod:`skwass.ot`, by name or as an object such
         as `SinkhornDivergence(reg=0.01)`, to be set in a grid as `ground_truth__reg`;

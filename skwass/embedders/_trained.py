@@ -70,8 +70,8 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features)
-            Measures, at least two.
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Measures, at least two, or a collection of clouds.
         y : None
             Ignored.
         pairs : array-like of int of shape (n_pairs, 2), default=None

@@ -52,7 +52,7 @@ class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or a collection of clouds
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or clouds
             Measures, at least two.
         y : None
             Ignored.
@@ -109,7 +109,7 @@ class ScaledEmbedder(TrainingFreeEmbedder):
 
         Parameters
         ----------
-        X : array-like of shape (n_samples, n_features), or a collection of clouds
+        X : {array-like, sparse matrix} of shape (n_samples, n_features), or clouds
             Measures, at least two.
         y : None
             Ignored.

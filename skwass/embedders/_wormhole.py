@@ -1,7 +1,5 @@
 """The Wasserstein Wormhole: point clouds of any size."""
 
-import numpy as np
-
 from ..measures import Histograms
 from ..nn.ragged import padded_share
 from ._parameters import trained
@@ -102,7 +100,7 @@ class WormholeEmbedder(TrainedEmbedder):
     def _remember(self, X, measures):
         super()._remember(X, measures)
         if isinstance(measures, Histograms):
-            sizes = np.count_nonzero(measures.masses, axis=1)
+            sizes = measures.sizes
         else:
             sizes = [len(a) for a in measures.masses]
         self.padded_share_ = padded_share(sizes)

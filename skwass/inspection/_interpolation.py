@@ -2,6 +2,7 @@
 
 import numpy as np
 from sklearn.utils import _safe_indexing
+from sklearn.utils.validation import _num_samples
 
 from ..geometry import barycenter, geodesic
 from ..measures import as_measures, is_collection_of_clouds
@@ -181,10 +182,11 @@ class BarycenterDisplay:
         -------
         display : BarycenterDisplay
         """
-        y = np.full(len(X), "") if y is None else np.asarray(y)
-        if len(y) != len(X):
+        n = _num_samples(X)
+        y = np.full(n, "") if y is None else np.asarray(y)
+        if len(y) != n:
             raise ValueError(
-                f"Got y of length {len(y)}, expected {len(X)}, one class a measure. "
+                f"Got y of length {len(y)}, expected {n}, one class a measure. "
                 "Leave y out for one barycenter."
             )
         names, means, centers = np.unique(y), [], []
@@ -230,7 +232,7 @@ def _drawable(estimator, X, i):
     """Return the masses of a histogram, or the points of a cloud."""
     measures = as_measures(X, grid_shape=estimator.grid_shape_)
     if estimator.support_ is not None:
-        return measures.masses[i]
+        return measures[[i]].dense_masses()[0]
     return measures.measure(i)[0]
 
 

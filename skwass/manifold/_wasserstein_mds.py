@@ -514,5 +514,6 @@ class WassersteinMDS(
         tags = super().__sklearn_tags__()
         tags.input_tags.positive_only = True
         tags.input_tags.pairwise = self._is_precomputed()
+        tags.input_tags.sparse = not self._is_precomputed()
         tags.transformer_tags.preserves_dtype = []
         return tags

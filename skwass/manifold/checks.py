@@ -100,7 +100,7 @@ def look_like_distances(X):
 
     Parameters
     ----------
-    X : ndarray of shape (n, n_bins)
+    X : ndarray or csr_array of shape (n, n_bins)
         Rows with mass.
 
     Returns
@@ -108,12 +108,11 @@ def look_like_distances(X):
     answer : bool
         True for three rows or more on as many bins, symmetric and hollow.
     """
+    if not X.shape[0] == X.shape[1] > 2:
+        return False
     occupied = X > 0
-    return (
-        X.shape[0] == X.shape[1] > 2
-        and not occupied.diagonal().any()
-        and bool((occupied == occupied.T).all())
-    )
+    # The sum is the same for arrays and sparse ones.
+    return not occupied.diagonal().any() and not (occupied != occupied.T).sum()
 
 
 def warn_of_distances(measures, ground_truth):

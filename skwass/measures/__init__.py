@@ -9,6 +9,7 @@ from ._collections import Histograms, PointClouds, grid_support
 from ._convert import as_measures, clouds_from_groups
 from ._niches import clouds_from_neighbors
 from ._reading import MeasureReaderMixin
+from ._sparse import SparseHistograms
 from ._thinning import thin_clouds
 from ._views import CloudView
 from .layout import is_collection_of_clouds
@@ -18,6 +19,7 @@ __all__ = [
     "Histograms",
     "MeasureReaderMixin",
     "PointClouds",
+    "SparseHistograms",
     "as_measures",
     "clouds_from_anndata",
     "clouds_from_groups",

@@ -26,6 +26,7 @@ class Histograms:
     --------
     as_measures : Makes it, and checks what it is made of.
     PointClouds : Measures with points of their own.
+    SparseHistograms : Those of which few bins have mass.
     """
 
     masses: np.ndarray
@@ -33,10 +34,11 @@ class Histograms:
     grid_shape: tuple | None = None
 
     def __len__(self):
-        return len(self.masses)
+        return self.masses.shape[0]
 
     def __repr__(self):
-        return f"Histograms({len(self)} measures, {self.n_features} bins)"
+        kind = type(self).__name__
+        return f"{kind}({len(self)} measures, {self.n_features} bins)"
 
     def __sizeof__(self):
         # Cluster schedulers ask this to tell data, sent once, from small arguments.
@@ -45,7 +47,7 @@ class Histograms:
     def __getitem__(self, key):
         if isinstance(key, Integral):
             return self.measure(key)
-        return Histograms(self.masses[key], self.support, self.grid_shape)
+        return type(self)(self.masses[key], self.support, self.grid_shape)
 
     def measure(self, index):
         """Return `(points, masses)` of one measure, bins without mass dropped."""
@@ -57,6 +59,14 @@ class Histograms:
         """Whether these are the positions of the bins."""
         return np.array_equal(self.support, support)
 
+    def on(self, support, grid_shape=None):
+        """Return the same masses with bins elsewhere."""
+        return type(self)(self.masses, support, grid_shape)
+
+    def dense_masses(self):
+        """Return masses of all bins, as an array."""
+        return self.masses
+
     def to_clouds(self):
         """Return the same measures as :class:`PointClouds`."""
         pairs = [self.measure(i) for i in range(len(self))]
@@ -65,6 +75,11 @@ class Histograms:
     def packed(self):
         """Return self: one array holds all masses already."""
         return self
+
+    @property
+    def sizes(self):
+        """Number of bins with mass of each measure."""
+        return np.count_nonzero(self.masses, axis=1)
 
     @property
     def n_features(self):

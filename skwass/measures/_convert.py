@@ -15,11 +15,12 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
 
     Parameters
     ----------
-    X : array-like of shape (n_measures, n_bins), or a collection of point clouds
-        Rows of non-negative masses with a positive sum; or a list of `(n_i, d)` arrays
-        (uniform weights), a list of `(points, weights)` tuples, or an array of shape
-        (n_measures, m, d). Rows and weights are normalised to sum to 1. Torch tensors
-        are accepted.
+    X : {array-like, sparse matrix} of shape (n_measures, n_bins), or point clouds
+        Rows of non-negative masses with a positive sum, such as counts of words by
+        document, which are not made dense if they are sparse; or a list of `(n_i, d)`
+        arrays (uniform weights), a list of `(points, weights)` tuples, or an array of
+        shape (n_measures, m, d). Rows and weights are normalised to sum to 1. Torch
+        tensors are accepted, and data frames of sparse columns.
     grid_shape : tuple of int, default=None
         Histograms only: the bins are the cells of this grid in C order, at integer
         positions, e.g. `(28, 28)` for images, in pixels.
@@ -31,7 +32,8 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
 
     Returns
     -------
-    measures : Histograms or PointClouds
+    measures : Histograms, SparseHistograms or PointClouds
+        Sparse are histograms of a sparse matrix.
 
     Raises
     ------
@@ -41,8 +43,8 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
         :class:`Histograms` whose bins are elsewhere.
         The message names the row.
     TypeError
-        For what is no collection of real numbers: clouds of strings, sparse matrices,
-        one `(points, weights)` tuple in place of a list of them.
+        For what is no collection of real numbers: clouds of strings, one `(points,
+        weights)` tuple in place of a list of them.
 
     See Also
     --------
@@ -59,6 +61,10 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
            [1. , 0. , 0. , 0. ]])
     >>> len(as_measures([[[0.0, 0.0]], [[1.0, 0.0], [1.0, 2.0]]]))
     2
+    >>> from scipy.sparse import csr_array
+    >>> vectors = [[0.0, 1.0], [3.0, 4.0], [5.0, 6.0]]
+    >>> as_measures(csr_array([[0, 2, 2], [1, 0, 0]]), support=vectors)
+    SparseHistograms(2 measures, 3 bins)
     """
     if isinstance(X, tuple):
         raise TypeError(

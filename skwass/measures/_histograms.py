@@ -1,17 +1,29 @@
 """Checks of masses on a shared support."""
 
 import numpy as np
+from scipy.sparse import csr_array, issparse
 from sklearn.utils.validation import check_array
 
 from ._collections import Histograms, grid_support
-from .layout import normalised, refuse_far, refuse_masked, to_numpy
+from ._sparse import SparseHistograms
+from .layout import normalised, normalised_entries, refuse_far, refuse_masked, to_numpy
 
 
 def check_masses(X, name):
-    """Check a matrix of masses and return it in float64 with rows that sum to 1."""
+    """Check a matrix of masses and return it in float64 with rows that sum to 1.
+
+    A sparse one, or a data frame of sparse columns, becomes a `csr_array` of positive
+    entries.
+    """
     refuse_masked(X, name)
     try:
-        X = check_array(X, dtype=np.float64, ensure_all_finite=False, input_name=name)
+        X = check_array(
+            X,
+            accept_sparse="csr",
+            dtype=np.float64,
+            ensure_all_finite=False,
+            input_name=name,
+        )
     except (TypeError, ValueError) as error:
         row = _first_row_of_no_numbers(X)
         if row is None:
@@ -21,26 +33,66 @@ def check_masses(X, name):
             f"{name}[0]. Encode or drop the row; if these are samples on a line and no "
             "histograms, pass a list of columns x[:, None]."
         ) from error
+    if issparse(X):
+        return _check_entries(X, name)
     # One pass finds every fault: a NaN or an infinity anywhere spoils the sum.
     peak, low = X.max(axis=1), X.min(axis=1)
+    _refuse_faults(
+        name,
+        ~(np.isfinite(peak) & np.isfinite(low)),
+        low < 0,
+        peak == 0,
+        "Drop the row.",
+    )
+    return normalised(X)
+
+
+def _check_entries(X, name):
+    """Do the same with a sparse matrix, which is not modified."""
+    if not X.has_canonical_format:
+        X = X.copy()
+        X.sum_duplicates()
+    n_rows, n_bins = X.shape
+    rows = np.repeat(np.arange(n_rows), np.diff(X.indptr))
+
+    def those_with(faulty):
+        return np.bincount(rows[faulty], minlength=n_rows) > 0
+
+    _refuse_faults(
+        name,
+        those_with(~np.isfinite(X.data)),
+        those_with(X.data < 0),
+        ~those_with(X.data > 0),
+        # Such as documents without a word of the vocabulary: there may be many.
+        f"Drop such rows: {name}[np.ravel({name}.sum(axis=1)) > 0].",
+    )
+    masses = normalised_entries(X.data, rows, n_rows, n_bins)
+    masses = csr_array((masses, X.indices, X.indptr), X.shape)
+    if masses.data.min() == 0:
+        masses = masses.copy()  # indices are still those of the user
+        masses.eliminate_zeros()
+    return masses
+
+
+def _refuse_faults(name, infinite, negative, empty, drop):
+    """Raise for the first fault that some row has; masks say which rows."""
     _refuse_rows(
         name,
-        ~np.isfinite(peak) | ~np.isfinite(low),
+        infinite,
         "contains NaN or infinity, expected finite masses. Impute or drop the row.",
     )
     # scikit-learn's tag `positive_only` asks for the first four words.
     _refuse_rows(
         name,
-        low < 0,
+        negative,
         "has a negative mass, expected masses >= 0. Shift, clip or drop the row.",
         prefix="Negative values in data: ",
     )
     _refuse_rows(
         name,
-        peak == 0,
-        "has no mass (all bins are zero), expected a positive sum. Drop the row.",
+        empty,
+        f"has no mass (all bins are zero), expected a positive sum. {drop}",
     )
-    return normalised(X)
 
 
 def _first_row_of_no_numbers(X):
@@ -65,6 +117,7 @@ def _refuse_rows(name, faulty, fault, prefix=""):
 def with_support(masses, grid_shape, support):
     """Attach bin positions to masses."""
     n_bins = masses.shape[1]
+    kind = SparseHistograms if issparse(masses) else Histograms
     if grid_shape is not None and support is not None:
         raise ValueError(
             f"Got grid_shape={grid_shape} and a support, expected one of the two. "
@@ -80,10 +133,10 @@ def with_support(masses, grid_shape, support):
                 f"product is the number of features, {n_bins}. Check that images are "
                 "flattened whole."
             )
-        return Histograms(masses, grid_support(grid_shape), grid_shape)
+        return kind(masses, grid_support(grid_shape), grid_shape)
     if support is not None:
-        return Histograms(masses, _check_support(support, n_bins))
-    return Histograms(masses, grid_support((n_bins,)), (n_bins,))
+        return kind(masses, _check_support(support, n_bins))
+    return kind(masses, grid_support((n_bins,)), (n_bins,))
 
 
 def in_place(measures, grid_shape, support, name):

@@ -80,7 +80,7 @@ class MeasureReaderMixin:
             return self._read_elsewhere(X, input_name)
         named = X if hasattr(X, "columns") else measures.masses
         validate_data(self, named, reset=False, skip_check_array=True)
-        return Histograms(measures.masses, self.support_, self.grid_shape_)
+        return measures.on(self.support_, self.grid_shape_)
 
     def _refuse_other_names(self, measures, input_name):
         """Raise where features have names that are not those of `fit`, in its order."""

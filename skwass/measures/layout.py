@@ -1,7 +1,7 @@
 """What kind of thing the user gave, before anything is checked."""
 
 import numpy as np
-from sklearn.utils.validation import check_array
+from sklearn.utils.validation import _num_samples, check_array
 
 from ._collections import PointClouds
 
@@ -96,7 +96,7 @@ def refuse_masked(x, name):
 def refuse_square(y, X, way_out):
     """Raise for distances of all pairs in the place of targets, which are ignored."""
     try:
-        shape, n_measures = np.shape(y), len(X)
+        shape, n_measures = np.shape(y), _num_samples(X)
     except (TypeError, ValueError):  # ragged targets, or what is no collection
         return
     if shape == (n_measures, n_measures):
@@ -119,8 +119,39 @@ def normalised(masses):
         _, exponent = np.frexp(masses.max(axis=-1, keepdims=True))
         masses = np.ldexp(masses, -exponent)
         total = masses.sum(axis=-1, keepdims=True)
-    rounding = masses.shape[-1] * np.finfo(float).eps
-    return masses / np.where(np.abs(total - 1) <= rounding, 1.0, total)
+    return masses / _unless_one(total, masses.shape[-1])
+
+
+def normalised_entries(masses, rows, n_rows, n_bins):
+    """Do the same with the entries of a sparse matrix, whose rows all have mass.
+
+    Parameters
+    ----------
+    masses : ndarray of shape (n_entries,)
+        Not negative.
+    rows : ndarray of int of shape (n_entries,)
+        The row of each.
+    n_rows, n_bins : int
+        Shape of the matrix.
+
+    Returns
+    -------
+    masses : ndarray of shape (n_entries,)
+    """
+    total = np.bincount(rows, masses, minlength=n_rows)
+    if not (total.min() > _LEAST_SUM and total.max() < np.inf):
+        peak = np.zeros(n_rows)
+        np.maximum.at(peak, rows, masses)
+        _, exponent = np.frexp(peak)
+        masses = np.ldexp(masses, -exponent[rows])
+        total = np.bincount(rows, masses, minlength=n_rows)
+    return masses / _unless_one(total, n_bins)[rows]
+
+
+def _unless_one(total, n_bins):
+    """Return sums, but those as 1 that are so up to rounding."""
+    rounding = n_bins * np.finfo(float).eps
+    return np.where(np.abs(total - 1) <= rounding, 1.0, total)
 
 
 def _ndim(x):

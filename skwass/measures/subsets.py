@@ -1,13 +1,23 @@
 """Parts of collections, and what is soon said about them."""
 
+from typing import TypeGuard
+
 import numpy as np
 
 from ._collections import Histograms
+from ._sparse import SparseHistograms
 
 # Numbers in float64 that are held at a time, besides results.
 _MAX_NUMBERS = 2**23
 # Those that stay near the processor.
 _NEAR_NUMBERS = 2**18
+
+
+def are_dense_rows(measures: object) -> TypeGuard[Histograms]:
+    """Whether measures are histograms of which matrix products see every bin."""
+    return isinstance(measures, Histograms) and not isinstance(
+        measures, SparseHistograms
+    )
 
 
 def evenly(n, n_kept):

@@ -55,6 +55,6 @@ def in_unit(measures, exponent):
         return measures.in_unit(exponent)
     if isinstance(measures, Histograms):
         support = np.ldexp(measures.support, -exponent)
-        return Histograms(measures.masses, support, measures.grid_shape)
+        return measures.on(support, measures.grid_shape)
     points = [np.ldexp(x, -exponent) for x in measures.points]
     return PointClouds(points, measures.masses)

@@ -7,10 +7,10 @@ import torch
 from torch import Tensor
 
 from ..measures import Histograms, PointClouds
-from ..measures.subsets import some_clouds
-from .devices import CHUNK_ROWS, to_tensor
+from ..measures.subsets import are_dense_rows, some_clouds
+from .devices import to_tensor
 from .fourier import FourierCoefficients, LocalDistances
-from .inputs import FixedInput, StandardInput
+from .inputs import FixedInput, StandardInput, mass_chunks
 from .ragged import Cloud, CloudBatch, in_order, padded_batches, subsample
 from .slices import SliceCells
 from .slopes import LinearSlopes, SliceSlopes
@@ -164,13 +164,13 @@ class CloudInput(FixedInput):
     def rows(self, measures: Histograms | PointClouds, device: torch.device) -> Tensor:
         """Return what `forward` makes of all measures: [N, size (+ d)].
 
-        Those of histograms are matrix products, as by `of_histograms`, but where local
-        distances are to be seen.
+        Those of histograms are matrix products, as by `of_histograms`, but of sparse
+        ones, and where local distances are to be seen.
         """
         self.to(device)
-        if self.local is None and isinstance(measures, Histograms):
+        if self.local is None and are_dense_rows(measures):
             support = self.moved(measures.support, device)
-            masses = to_tensor(measures.masses, device).split(CHUNK_ROWS)
+            masses = mass_chunks(measures, device)
             return torch.cat([self.of_histograms(support, x) for x in masses])
         parts = []
         for clouds in chunks(measures):
@@ -211,9 +211,9 @@ class CloudInput(FixedInput):
     ) -> tuple[Tensor, ...]:
         """Return quantiles of centred measures on lines, and what lies below them."""
         parts = []
-        if isinstance(measures, Histograms):
+        if are_dense_rows(measures):
             support = self.moved(measures.support, device)
-            for masses in to_tensor(measures.masses, device).split(CHUNK_ROWS):
+            for masses in mass_chunks(measures, device):
                 means = masses @ support
                 parts.append(cells.knots_of_histograms(support, masses, means))
         else:

@@ -15,7 +15,7 @@ from ..measures.subsets import some_clouds
 from ..ot import sinkhorn_divergence
 from .cloud_inputs import N_FIT_CLOUDS, CloudInput
 from .data import MeasureData
-from .devices import to_tensor
+from .inputs import mass_chunks
 from .losses import kl_reconstruction, sqrt_sparsity
 
 # Regularisation of the Sinkhorn divergence that a decoder of clouds is trained with, in
@@ -91,7 +91,7 @@ class MassDecoder(MeasureDecoder):
     def targets(
         self, measures: Histograms | PointClouds, device: torch.device
     ) -> Tensor | None:
-        return to_tensor(measures.masses, device)  # type: ignore[arg-type]
+        return torch.cat(list(mass_chunks(measures, device)))  # type: ignore[arg-type]
 
 
 class MovedMassDecoder(MassDecoder):

@@ -5,6 +5,7 @@ hold no weights, so training applies them once to all data.
 """
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -16,6 +17,13 @@ from .slopes import LinearSlopes, RowSlopes
 
 if TYPE_CHECKING:
     from ..measures import Histograms
+
+
+def mass_chunks(measures: "Histograms", device: torch.device | str) -> Iterator[Tensor]:
+    """Yield masses of all bins in float32, some rows at a time: [B, n_bins]."""
+    for start in range(0, len(measures), CHUNK_ROWS):
+        part = measures[start : start + CHUNK_ROWS]
+        yield to_tensor(part.dense_masses(), device)
 
 
 class FixedInput(nn.Module):
@@ -94,13 +102,12 @@ class StandardInput(FixedInput):
         w: np.ndarray,
     ) -> None:
         """Take statistics of training measures."""
-        self.fit(to_tensor(measures.masses))
+        self.fit(torch.cat(list(mass_chunks(measures, "cpu"))))
 
     @torch.no_grad()
     def rows(self, measures: "Histograms", device: torch.device) -> Tensor:
         """Return what `forward` makes of all measures: [N, n_bins]."""
-        masses = to_tensor(measures.masses, device)
-        return torch.cat([self(part) for part in masses.split(CHUNK_ROWS)])
+        return torch.cat([self(masses) for masses in mass_chunks(measures, device)])
 
     def row_slopes(
         self, measures: "Histograms", probes: "Histograms", device: torch.device

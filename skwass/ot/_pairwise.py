@@ -49,7 +49,7 @@ def pairwise_wasserstein(
 
     Parameters
     ----------
-    X : array-like of shape (n_x, n_bins), or a collection of n_x point clouds
+    X : {array-like, sparse matrix} of shape (n_x, n_bins), or n_x point clouds
         Measures, as in :func:`skwass.measures.as_measures`.
     Y : like X, default=None
         Other measures in the same space; `X` itself if None.

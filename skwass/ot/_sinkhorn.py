@@ -146,7 +146,7 @@ class _Entropic(GroundTruth):
         for k in range(0, len(pairs), per_batch):
             i, j = pairs[k : k + per_batch].T
             a, b = (
-                torch.from_numpy(side.masses[rows]).to(self.device)
+                torch.from_numpy(side[rows].dense_masses()).to(self.device)
                 for side, rows in ((mu, i), (nu, j))
             )
             cost, *own = costs_of(len(i))

@@ -90,8 +90,8 @@ def settle_metric(ground_metric, mu, nu):
             "their powers or similarities."
         )
     numbers = np.arange(n_bins, dtype=np.float64)[:, None]
-    left = Histograms(mu.masses, numbers)
-    right = left if nu is mu else Histograms(nu.masses, numbers)
+    left = mu.on(numbers)
+    right = left if nu is mu else nu.on(numbers)
     return left, right, BinMetric(matrix)
 
 

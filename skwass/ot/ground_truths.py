@@ -63,7 +63,7 @@ def is_w2(ground_truth):
 
 
 def is_wasserstein(ground_truth):
-    """Whether a ground truth is some W_p with the Euclidean metric, as far as it says."""
+    """Whether a ground truth is a W_p with the Euclidean metric, as far as it says."""
     truth = as_ground_truth(ground_truth)
     return hasattr(truth, "p") and is_euclidean(getattr(truth, "ground_metric", None))
 

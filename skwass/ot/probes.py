@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ..measures.subsets import are_dense_rows
+
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Probes:
@@ -38,7 +40,11 @@ class Probes:
     @classmethod
     def of_bins(cls, measures):
         """Return histograms as probes, where they are."""
-        return cls(None, measures.masses, False)
+        if are_dense_rows(measures):
+            return cls(None, measures.masses, False)
+        # Of many bins, a few probes use few.
+        used = np.unique(measures.masses.indices)
+        return cls(measures.support[used], measures.masses[:, used].toarray(), False)
 
     @classmethod
     def of_clouds(cls, measures, *, centred):

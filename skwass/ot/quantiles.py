@@ -3,7 +3,7 @@
 import numpy as np
 import torch
 
-from ..measures import Histograms
+from ..measures.subsets import are_dense_rows
 from ._batches import pad_masses, pad_points
 
 # Entries of a tensor of projected points: 8 MB in float64.
@@ -126,8 +126,11 @@ def centred_cells(measures, directions, n_quantiles, origin):
     n, (dim, n_lines) = len(measures), directions.shape
     means, cells = np.empty((n, dim)), np.empty((n, n_lines, n_quantiles))
     directions = torch.from_numpy(directions)
-    batches = _of_histograms if isinstance(measures, Histograms) else _of_clouds
-    for rows, means_of, z, a in batches(measures, directions, origin):
+    if are_dense_rows(measures):
+        batches = _of_histograms(measures, directions, origin)
+    else:
+        batches = _of_clouds(measures.to_clouds(), directions, origin)
+    for rows, means_of, z, a in batches:
         means[rows] = means_of.numpy()
         found = quantile_cells(z, a, n_quantiles)
         cells[rows] = (found - (means_of @ directions)[..., None]).numpy()
