@@ -22,6 +22,7 @@ from pathlib import Path
 import numpy as np
 from dwe_mnist import timed
 from private_axis import NICHE_RADIUS, Truth, patients
+from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
 
 from skwass import (
@@ -33,13 +34,15 @@ from skwass import (
 )
 from skwass.measures import clouds_from_neighbors
 
-DATASETS = ("niches", "niches of 30", "random", "patients")
+DATASETS = ("niches", "niches of 30", "random", "patients", "documents")
+# Documents that are learned from, and judged.
+N_DOCUMENTS = 2_000, 1_000
 N_NEIGHBORS_VOTE = 5
 
 
-def embedders(seed, n_jobs):
+def embedders(seed, n_jobs, **options):
     """Return embedders by name."""
-    how = {"random_state": seed, "n_jobs": n_jobs}
+    how = {"random_state": seed, "n_jobs": n_jobs, **options}
     return {
         "means": PseudobulkEmbedder(scale=True, **how),
         "means, private axis": PseudobulkEmbedder(scale=True, private_axis=True, **how),
@@ -82,13 +85,36 @@ def niches(folder, n_cells, at_random=False):
     return [(X[near[rows, 1:]], kinds[rows]) for rows in parts]
 
 
+def documents(folder):
+    """Return counts of words, sparse, with classes, of training and test; and words."""
+    with np.load(Path(folder) / "docs_r8.npz") as arrays:
+        columns, counts = arrays["indices"].astype(np.int32), arrays["counts"]
+        indptr, classes, is_test = arrays["indptr"], arrays["y"], arrays["is_test"]
+    with np.load(Path(folder) / "words_w2v300.npz") as arrays:
+        (words,) = (
+            arrays[name].astype(np.float64)
+            for name in arrays.files
+            if arrays[name].ndim == 2
+        )
+    X = csr_array((counts.astype(float), columns, indptr), (len(is_test), len(words)))
+    rng, parts = np.random.default_rng(0), []
+    for part, n in zip((~is_test, is_test), N_DOCUMENTS, strict=True):
+        known = np.flatnonzero(part & (np.diff(indptr) > 0))
+        rows = rng.permutation(known)[:n]
+        parts.append((X[rows], classes[rows]))
+    return parts, words
+
+
 def data_of(folder, dataset):
-    """Return measures and classes of training, and of test."""
+    """Return measures and classes of training, and of test, and parameters."""
+    if dataset == "documents":
+        parts, words = documents(folder)
+        return parts, {"support": words}
     if dataset == "patients":
-        return [(samples, None) for samples in patients(folder)]
+        return [(samples, None) for samples in patients(folder)], {}
     if dataset == "niches of 30":
-        return niches(folder, 30)
-    return niches(folder, 11, at_random=dataset == "random")
+        return niches(folder, 30), {}
+    return niches(folder, 11, at_random=dataset == "random"), {}
 
 
 def vote(D, classes):
@@ -99,13 +125,14 @@ def vote(D, classes):
 
 def compare(folder, dataset, seeds, names, n_jobs):
     """Print the table of one data set."""
-    (train, known), (test, classes) = data_of(folder, dataset)
-    truth = Truth(dataset, test, {}, n_jobs)
-    print(f"{dataset}: {len(train)} measures, {len(test)} unseen", flush=True)
+    ((train, known), (test, classes)), options = data_of(folder, dataset)
+    truth = Truth(dataset, test, options, n_jobs)
+    n_test = len(truth.measures)
+    print(f"{dataset}: {n_test} unseen measures", flush=True)
     for name in names or embedders(0, n_jobs):
         rows = []
         for seed in seeds:
-            embedder = embedders(seed, n_jobs)[name]
+            embedder = embedders(seed, n_jobs, **options)[name]
             _, fit_time = timed(embedder.fit, train)
             embedder.transform(test[:2])
             Z, seconds = timed(embedder.transform, test)
@@ -120,7 +147,7 @@ def compare(folder, dataset, seeds, names, n_jobs):
                     *(row[key] for key in ("corr", "R2", "recall", "of rows")),
                     accuracy,
                     fit_time,
-                    len(test) / seconds,
+                    n_test / seconds,
                 ]
             )
         means, spread = np.mean(rows, axis=0), np.std(rows, axis=0)
