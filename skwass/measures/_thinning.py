@@ -59,7 +59,7 @@ def thin_clouds(X, n_points=None, *, tolerance=None, p=2, return_errors=False):
     --------
     clouds_from_groups : Clouds from one long table.
     skwass.ot.pairwise_wasserstein : Takes a tolerance too.
-    skwass.ot.bounds.wasserstein_interval : What W is at least and at most.
+    skwass.ot.wasserstein_interval : What W is at least and at most.
 
     Notes
     -----
