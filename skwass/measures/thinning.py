@@ -71,11 +71,11 @@ def thin(x, a, *, n_points=None, tolerance=None, most=None, p=2):
         goal = tolerance * (1 + _GAIN)
         while True:
             bisection.cut(cost=goal**p, n_cells=most)
+            if bisection.total > goal**p and len(bisection.heap) == most:
+                return whole
             cells, error = _settle(z, masses, bisection.cells(), p)
             if error <= tolerance:
                 break
-            if len(bisection.heap) == most:
-                return whole
             goal *= min(1 - _GAIN / 2, tolerance / error)
     means, sums = _means(z, masses, cells)
     return Thinned(

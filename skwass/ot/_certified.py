@@ -9,17 +9,17 @@ from scipy.spatial.distance import cdist
 
 from ..measures.thinning import Thinned, thin
 from ._labels import PairLabels
-from .ground_metric import unit_cost
 
 # Clouds of no more points are solved whole: thinning would cost as much.
 _SMALL = 64
 # Where both errors are at most this share of the tolerance, half the interval is within
 # it for p = 2, whatever W is: the widest, [0, 6^(1/2) c], is that for W' = 2 c.
 _SHARE_W2 = 2 * 6**-0.5
-# Clouds that half of their points do not tell well enough are tried with a quarter.
-_MOST, _TRIED = 1 / 2, 1 / 4
+# Clouds that a quarter of their points do not tell well enough are tried with the first
+# share of them, then the second.
+_MOST, _TRIED = 1 / 4, (1 / 16, 1 / 4)
 # The upper bound is this many tolerances above W', at most, where more is tried.
-_REACH = 4.0
+_REACH = 3.0
 # Numbers of a cost matrix that are looked at in one go.
 _BLOCK = 2**18
 
@@ -33,10 +33,13 @@ class Coarse:
         The measures.
     make : callable
         Takes points and masses, returns a :class:`Thinned`.
+    refine : callable, default=None
+        The same, for those that the first is too coarse for. It may return None, where
+        there is nothing better.
     """
 
-    def __init__(self, fine, make):
-        self.fine, self.make, self.found = fine, make, {}
+    def __init__(self, fine, make, refine=None):
+        self.fine, self.make, self.refine, self.found = fine, make, refine, {}
 
     def __len__(self):
         return len(self.fine)
@@ -44,23 +47,30 @@ class Coarse:
     def __sizeof__(self):
         return self.fine.__sizeof__()
 
-    def thinned(self, index):
-        """Return the thinned copy of one measure."""
-        if index not in self.found:
-            self.found[index] = self.make(*self.fine.measure(index))
-        return self.found[index]
+    def thinned(self, index, is_fine=False):
+        """Return the thinned copy of one measure, or the finer one."""
+        key = index, is_fine
+        if key not in self.found:
+            if is_fine:
+                first = self.thinned(index)
+                self.found[key] = self.refine(*self.fine.measure(index), first)
+            else:
+                self.found[key] = self.make(*self.fine.measure(index))
+        return self.found[key]
 
     def packed(self):
         """Return the same for other processes: none thins again what all need."""
-        packed = Coarse(self.fine.packed(), self.make)
-        packed.found = {i: self.thinned(i) for i in range(len(self))}
+        for index in range(len(self)):
+            self.thinned(index)
+        packed = Coarse(self.fine.packed(), self.make, self.refine)
+        packed.found = self.found
         return packed
 
     @classmethod
-    def both(cls, mu, nu, make):
+    def both(cls, mu, nu, *makers):
         """Return two collections, once if they are one."""
-        left = cls(mu, make)
-        return left, left if nu is mu else cls(nu, make)
+        left = cls(mu, *makers)
+        return left, left if nu is mu else cls(nu, *makers)
 
 
 @dataclass(frozen=True)
@@ -90,11 +100,14 @@ class Certified:
     def __repr__(self):
         return repr(self.exact)
 
-    def make(self):
+    def makers(self):
         """Return what thins clouds as far as the tolerance lets them be."""
         p = self.exact.p
-        share = _SHARE_W2 if p == 2 else 0.5
-        return partial(_thin_within, tolerance=share * self.tolerance, p=p)
+        settings = {
+            "tolerance": (_SHARE_W2 if p == 2 else 0.5) * self.tolerance,
+            "p": p,
+        }
+        return partial(_thin_within, **settings), partial(_thin_less, **settings)
 
     def _label(self, mu, nu, pairs, *, gradients):
         if gradients:
@@ -107,28 +120,32 @@ class Certified:
         converged, is_left = np.ones((2, len(pairs)), dtype=bool)
         for k, (i, j) in enumerate(pairs.tolist()):
             sides = mu.thinned(i), nu.thinned(j)
-            if not any(side.error for side in sides) or self._is_hopeless(*sides):
+            if not any(side.error for side in sides):
                 continue
             whole = mu.fine.measure(i), nu.fine.measure(j)
-            is_left[k] = False
             if all(map(np.array_equal, *whole)):
-                continue
-            interval = _Interval(self.exact, *whole, *sides)
-            if self.tolerance is None:
+                is_left[k] = False
+            elif self.tolerance is None:
+                interval = _Interval(self.exact, *whole, *sides)
                 interval.tighten()
                 low[k], w[k] = interval.low, interval.high
-                continue
-            if self._is_worth_more(interval):
-                interval.tighten()
-            if interval.high - interval.low > 2 * self.tolerance:
-                is_left[k] = True
-                continue
-            # As near to W of the thinned clouds, the better guess, as is certain.
-            w[k] = min(
-                max(interval.near, interval.high - self.tolerance),
-                interval.low + self.tolerance,
-            )
-            converged[k] = interval.solution.converged
+                is_left[k] = False
+            else:
+                interval = self._narrow(whole, sides)
+                if interval is None:
+                    finer = mu.thinned(i, True), nu.thinned(j, True)
+                    if finer[0] is not sides[0] or finer[1] is not sides[1]:
+                        interval = self._narrow(whole, finer)
+                if interval is None:
+                    continue
+                # As near to W of the thinned clouds, the better guess, as is certain.
+                w[k] = min(
+                    max(interval.near, interval.high - self.tolerance),
+                    interval.low + self.tolerance,
+                )
+                is_left[k] = False
+            if not is_left[k] and w[k]:
+                converged[k] = interval.solution.converged
         if is_left.any():
             labels = self.exact._label(
                 mu.fine, nu.fine, pairs[is_left], gradients=False
@@ -137,14 +154,20 @@ class Certified:
             converged[is_left] = labels.converged
         return Intervals(w, converged, low=low)
 
+    def _narrow(self, whole, sides):
+        """Return an interval that the tolerance allows, or None."""
+        if self._is_hopeless(*sides):
+            return None
+        interval = _Interval(self.exact, *whole, *sides)
+        if self._is_worth_more(interval):
+            interval.tighten()
+        is_narrow = interval.high - interval.low <= 2 * self.tolerance
+        return interval if is_narrow else None
+
     def _is_hopeless(self, left, right):
         """Whether thinning costs too much, whatever W' is: not known for p = 2."""
         off = left.error + right.error
-        return (
-            self.tolerance is not None
-            and self.exact.p != 2
-            and off > _REACH * self.tolerance
-        )
+        return self.exact.p != 2 and off > _REACH * self.tolerance
 
     def _is_worth_more(self, interval):
         """Whether a better lower bound is needed, and has a chance to be enough.
@@ -199,19 +222,19 @@ class _Interval:
         are admissible in the dual problem: their integrals are no more than W^p.
         """
         (x, a), (y, b) = self.mu, self.nu
-        C, unit = unit_cost(x, y, "euclidean", self.p)
-        power = (self.unit / unit) ** self.p
-        values = []
-        for own, other, potential, matrix, (s, t) in (
-            (x, self.right.points, self.solution.g, C, (a, b)),
-            (y, self.left.points, self.solution.f, C.T, (b, a)),
-        ):
-            costs = (cdist(own, other, "sqeuclidean") / unit**2) ** (self.p / 2)
-            f = (costs - power * potential).min(axis=1)
-            g = _least(matrix.T, f)
-            f = _least(matrix, g)
-            values.append(s @ f + t @ g)
-        self.low = max(self.low, self._root(max(values), unit))
+        # Of a unit near the extent, a power of two: costs are far from overflow.
+        origin = x.mean(axis=0)
+        x, y, ends = (z - origin for z in (x, y, self.right.points))
+        exponent = int(np.frexp(max(np.abs(x).max(), np.abs(y).max()))[1])
+        x, y, ends = (np.ldexp(z, -exponent) for z in (x, y, ends))
+        unit = float(np.ldexp(1.0, exponent))
+        costs, C = _powers(x, ends, self.p), _powers(x, y, self.p)
+        costs -= self.solution.g * (self.unit / unit) ** self.p
+        f = costs.min(axis=1)
+        # Twice: the first f knows only the cells of y.
+        g = _least(C, f, 0)
+        f = _least(C, g, 1)
+        self.low = max(self.low, self._root(a @ f + b @ g, unit))
         if self.p != 2:
             self.high = min(self.high, self._root(self._cost_of_spreading(C), unit))
         self.low = min(self.low, self.high)
@@ -234,19 +257,42 @@ def _gatherer(thinned, a):
     return csr_array((shares, (thinned.cells, np.arange(len(a)))), shape)
 
 
-def _least(C, potential):
-    """Return the least of each row of C, less a potential of the columns."""
+def _powers(x, y, p):
+    """Return distances to the power p."""
+    C = cdist(x, y, "sqeuclidean")
+    if p != 2:
+        C **= p / 2
+    return C
+
+
+def _least(C, potential, axis):
+    """Return the least entries along an axis, of C less a potential on that axis."""
     step = max(1, _BLOCK // C.shape[1])
-    rows = range(0, len(C), step)
-    return np.concatenate([(C[k : k + step] - potential).min(axis=1) for k in rows])
+    blocks = [slice(k, k + step) for k in range(0, len(C), step)]
+    if axis == 1:
+        return np.concatenate([(C[own] - potential).min(axis=1) for own in blocks])
+    least = np.full(C.shape[1], np.inf)
+    for own in blocks:
+        np.minimum(least, (C[own] - potential[own, None]).min(axis=0), out=least)
+    return least
 
 
 def _thin_within(x, a, tolerance, p):
-    """Thin a cloud so that its error is within a tolerance, if that saves points."""
+    """Thin a cloud so that its error is within a tolerance, if that saves points.
+
+    Otherwise the error is larger. Clouds that are cheap to solve are kept whole.
+    """
     n, d = x.shape
     if n <= _SMALL or d == 1:
         return Thinned(x, a, np.arange(n), 0.0)
     found = thin(x, a, tolerance=tolerance, most=int(_MOST * n), p=p)
     if found.points is not x:
         return found
-    return thin(x, a, n_points=int(_TRIED * n), p=p)
+    return thin(x, a, n_points=int(_TRIED[0] * n), p=p)
+
+
+def _thin_less(x, a, first, tolerance, p):
+    """Thin a cloud to more points where the first are too few."""
+    if first.error <= tolerance:
+        return first
+    return thin(x, a, n_points=int(_TRIED[1] * len(x)), p=p)
