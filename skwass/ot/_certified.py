@@ -9,6 +9,7 @@ from scipy.spatial.distance import cdist
 
 from ..measures.thinning import Thinned, thin
 from ._labels import PairLabels
+from ._simplex import EPS
 
 # Clouds of no more points are solved whole: thinning would cost as much.
 _SMALL = 64
@@ -20,6 +21,8 @@ _SHARE_W2 = 2 * 6**-0.5
 _MOST, _TRIED = 1 / 4, (1 / 16, 1 / 4)
 # The upper bound is this many tolerances above W', at most, where more is tried.
 _REACH = 3.0
+# In so many dimensions a matrix product is faster than computing distances one by one.
+_MIN_DIM = 8
 # Numbers of a cost matrix that are looked at in one go.
 _BLOCK = 2**18
 
@@ -228,13 +231,13 @@ class _Interval:
         exponent = int(np.frexp(max(np.abs(x).max(), np.abs(y).max()))[1])
         x, y, ends = (np.ldexp(z, -exponent) for z in (x, y, ends))
         unit = float(np.ldexp(1.0, exponent))
-        costs, C = _powers(x, ends, self.p), _powers(x, y, self.p)
+        costs, (C, error) = _powers(x, ends, self.p)[0], _powers(x, y, self.p)
         costs -= self.solution.g * (self.unit / unit) ** self.p
         f = costs.min(axis=1)
         # Twice: the first f knows only the cells of y.
         g = _least(C, f, 0)
         f = _least(C, g, 1)
-        self.low = max(self.low, self._root(a @ f + b @ g, unit))
+        self.low = max(self.low, self._root(a @ f + b @ g - error, unit))
         if self.p != 2:
             self.high = min(self.high, self._root(self._cost_of_spreading(C), unit))
         self.low = min(self.low, self.high)
@@ -258,11 +261,18 @@ def _gatherer(thinned, a):
 
 
 def _powers(x, y, p):
-    """Return distances to the power p."""
-    C = cdist(x, y, "sqeuclidean")
-    if p != 2:
-        C **= p / 2
-    return C
+    """Return distances to the power p, and what they are off by, at most."""
+    d = x.shape[1]
+    if p != 2 or d < _MIN_DIM:
+        C = cdist(x, y, "sqeuclidean")
+        if p != 2:
+            C **= p / 2
+        return C, 0.0
+    # By one matrix product, in which squares cancel.
+    x_sq, y_sq = np.square(x).sum(axis=1), np.square(y).sum(axis=1)
+    lifted = np.column_stack([-2 * y, np.ones(len(y)), y_sq])
+    C = np.column_stack([x, x_sq, np.ones(len(x))]) @ lifted.T
+    return C, 2 * (d + 2) * EPS * float(x_sq.max() + y_sq.max())
 
 
 def _least(C, potential, axis):
