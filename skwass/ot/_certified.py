@@ -128,27 +128,23 @@ class Certified:
             whole = mu.fine.measure(i), nu.fine.measure(j)
             if all(map(np.array_equal, *whole)):
                 is_left[k] = False
-            elif self.tolerance is None:
-                interval = _Interval(self.exact, *whole, *sides)
-                interval.tighten()
-                low[k], w[k] = interval.low, interval.high
-                is_left[k] = False
-            else:
-                interval = self._narrow(whole, sides)
-                if interval is None:
-                    finer = mu.thinned(i, True), nu.thinned(j, True)
-                    if finer[0] is not sides[0] or finer[1] is not sides[1]:
-                        interval = self._narrow(whole, finer)
-                if interval is None:
-                    continue
+                continue
+            interval = self._narrow(whole, sides)
+            if interval is None:
+                finer = mu.thinned(i, True), nu.thinned(j, True)
+                if finer[0] is not sides[0] or finer[1] is not sides[1]:
+                    interval = self._narrow(whole, finer)
+            if interval is None:
+                continue
+            is_left[k] = False
+            converged[k] = interval.solution.converged
+            low[k], w[k] = interval.low, interval.high
+            if self.tolerance is not None:
                 # As near to W of the thinned clouds, the better guess, as is certain.
                 w[k] = min(
                     max(interval.near, interval.high - self.tolerance),
                     interval.low + self.tolerance,
                 )
-                is_left[k] = False
-            if not is_left[k] and w[k]:
-                converged[k] = interval.solution.converged
         if is_left.any():
             labels = self.exact._label(
                 mu.fine, nu.fine, pairs[is_left], gradients=False
@@ -159,6 +155,10 @@ class Certified:
 
     def _narrow(self, whole, sides):
         """Return an interval that the tolerance allows, or None."""
+        if self.tolerance is None:
+            interval = _Interval(self.exact, *whole, *sides)
+            interval.tighten()
+            return interval
         if self._is_hopeless(*sides):
             return None
         interval = _Interval(self.exact, *whole, *sides)
@@ -226,7 +226,7 @@ class _Interval:
         """
         (x, a), (y, b) = self.mu, self.nu
         # Of a unit near the extent, a power of two: costs are far from overflow.
-        origin = x.mean(axis=0)
+        origin = x.mean(axis=0, dtype=np.float64)
         x, y, ends = (z - origin for z in (x, y, self.right.points))
         exponent = int(np.frexp(max(np.abs(x).max(), np.abs(y).max()))[1])
         x, y, ends = (np.ldexp(z, -exponent) for z in (x, y, ends))

@@ -10,9 +10,9 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skwass import LinearOTEmbedder, WormholeEmbedder
 from skwass.measures import as_measures, clouds_from_groups, thin_clouds
-from skwass.measures.thinning import thin
+from skwass.measures.thinning import Thinned, thin
 from skwass.ot import ExactWasserstein, pairwise_wasserstein, wasserstein_interval
-from skwass.ot._certified import Certified, Coarse
+from skwass.ot._certified import Certified, Coarse, _Interval
 from skwass.ot.ground_truths import scales_with_points
 
 ORDERS = [1, 1.5, 2, 3]
@@ -90,6 +90,51 @@ def test_w_is_in_its_interval(clouds, exact, p, n_points):
         assert_allclose(high[apart], np.sqrt(squares[apart]), rtol=1e-9)
 
 
+def one_cell_against_a_wider_cloud():
+    """Return two clouds, W = 2 apart, of which the first becomes its mean: W' = 3."""
+    half = np.full(2, 0.5)
+    x, y = np.array([[-1.0, 0.0], [1.0, 0.0]]), np.array([[-3.0, 0.0], [3.0, 0.0]])
+    first = Thinned(np.zeros((1, 2)), np.ones(1), np.zeros(2, dtype=int), 1.0)
+    return (x, half), (y, half), first, Thinned(y, half, np.arange(2), 0.0)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_the_triangle_inequality_is_sharp(p):
+    mu, nu, left, right = one_cell_against_a_wider_cloud()
+    interval = _Interval(ExactWasserstein(p=p), mu, nu, left, right)
+    assert interval.near == pytest.approx(3)
+    assert interval.low == pytest.approx(2)
+    assert interval.high == pytest.approx(10**0.5 if p == 2 else 4)
+    interval.tighten()
+    # Of the plan that moves each point as far as 2 or 4, half of the mass each.
+    assert interval.high == pytest.approx(((2**p + 4**p) / 2) ** (1 / p))
+
+
+@pytest.mark.parametrize(("tolerance", "expected"), [(0.7, 2.7), (0.5, 2.0)])
+def test_what_is_uncertain_is_not_believed(tolerance, expected):
+    """Of the interval from 2 to 3.16, where W' = 3 is not as near as it should be."""
+    mu, nu, left, right = one_cell_against_a_wider_cloud()
+    coarse = [
+        Coarse(as_measures([side]), lambda x, a, t=thinned: t, lambda x, a, t: t)
+        for side, thinned in ((mu, left), (nu, right))
+    ]
+    truth = Certified(ExactWasserstein(), tolerance)
+    labels = truth._label(*coarse, np.array([[0, 0]]), gradients=False)
+    assert labels.w[0] == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("p", [1, 2, 3])
+def test_potentials_prove_w_where_nothing_is_thinned(clouds, exact, p):
+    sides = [as_measures(clouds).measure(i) for i in (0, 1)]
+    whole = [Thinned(x, a, np.arange(len(a)), 0.0) for x, a in sides]
+    interval = _Interval(ExactWasserstein(p=p), *sides, *whole)
+    interval.low, interval.high = 0.0, np.inf
+    interval.tighten()
+    assert interval.low == pytest.approx(exact[p][0, 1])
+    if p != 2:  # where it costs no more than is known before
+        assert interval.high == pytest.approx(exact[p][0, 1])
+
+
 def test_potentials_narrow_intervals_in_many_dimensions():
     clouds = make_clouds(30, sizes=(200, 200))
     pairs = [[0, 1]]
@@ -161,6 +206,14 @@ def test_views_histograms_threads_and_processes_give_the_same():
     w = pairwise_wasserstein(images, tolerance=0.5)
     assert_array_equal(w, pairwise_wasserstein(images.to_clouds(), tolerance=0.5))
     assert np.abs(w - pairwise_wasserstein(images)).max() <= 0.5
+
+
+@pytest.mark.parametrize("dim", [3, 10])
+def test_single_precision_is_computed_with_in_double(dim):
+    clouds = [(x + 1e4).astype(np.float32) for x, _ in make_clouds(dim)]
+    low, high = wasserstein_interval(clouds, n_points=30)
+    double = wasserstein_interval([x.astype(float) for x in clouds], n_points=30)
+    assert_allclose([low, high], double, rtol=1e-9)
 
 
 @pytest.mark.slow
