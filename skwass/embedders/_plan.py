@@ -227,7 +227,11 @@ def decide_mean(wanted, obstacle, are_w2, dim, n_components, ground_truth):
 
 def decide_slopes(weight, ground_truth):
     """Return the weight of derivatives, 0 where the ground truth has none of W2."""
-    if not (isinstance(ground_truth, ExactWasserstein) and ground_truth.p == 2):
+    if not (
+        isinstance(ground_truth, ExactWasserstein)
+        and ground_truth.p == 2
+        and ground_truth.tolerance is None
+    ):
         return 0.0
     return _SLOPE_WEIGHT if weight == "auto" else weight
 

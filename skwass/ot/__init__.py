@@ -4,6 +4,7 @@ from . import bounds
 from ._base import GroundTruth
 from ._exact import ExactWasserstein
 from ._gromov import EntropicGromovWasserstein, GromovWasserstein
+from ._intervals import wasserstein_interval
 from ._labels import PairLabels
 from ._log_sinkhorn import sinkhorn_divergence
 from ._pairwise import pairwise_wasserstein
@@ -22,4 +23,5 @@ __all__ = [
     "pairwise_wasserstein",
     "sample_pairs",
     "sinkhorn_divergence",
+    "wasserstein_interval",
 ]

@@ -9,6 +9,7 @@ from sklearn.utils._param_validation import Interval
 
 from ..measures import Histograms
 from ._base import GroundTruth
+from ._certified import Certified, Coarse
 from ._labels import PairLabels
 from ._line import transport_on_line
 from ._refinement import refine
@@ -43,11 +44,15 @@ class ExactWasserstein(GroundTruth):
         matrix of distances between bins, of shape (n_bins, n_bins).
     max_iter : int, default=1_000_000
         Pivots of the network simplex. Clouds of thousands of points need more.
+    tolerance : float, default=None
+        How far off W may be, in units of the data, for the Euclidean metric: big clouds
+        are then thinned as far as that is certain to allow. None solves them whole.
 
     See Also
     --------
     SinkhornDivergence : Smoothed, in batches, on a GPU if asked.
     pairwise_wasserstein : Distances of pairs as one array.
+    wasserstein_interval : What W is certain to be in, for a given number of points.
 
     Notes
     -----
@@ -72,6 +77,18 @@ class ExactWasserstein(GroundTruth):
     potentials, extended to bins without mass by the c-transform. Clouds, for the
     Euclidean metric: `dW^p/dx_i = sum_j plan_ij p |x_i - y_j|^(p-2) (x_i - y_j)`, for
     p = 2 twice the mass times the displacement from the barycentric image.
+
+    With a `tolerance` clouds are thinned as by :func:`skwass.measures.thin_clouds`,
+    each once, until what that costs them is small enough to be certain of W: for p = 2,
+    0.816 of the tolerance, since W is between `W' - c - c'` and
+    `(W'^2 + c^2 + c'^2)^(1/2)`, with W' the distance of the thinned clouds and c, c'
+    their errors; for other orders half of it. In many dimensions that takes most of the
+    points. Clouds are then tried with a sixteenth of theirs, then a quarter, and the
+    interval is narrowed by extending the potentials to all points, as in
+    :func:`wasserstein_interval`. Pairs that are still uncertain are solved whole, as
+    are clouds on a line or of up to 64 points. There are no gradients. For a tolerance
+    of a tenth of W, clouds of 5,000 points take a thirtieth of the time, of 1,000
+    points a sixth or less; for a twentieth of W, a seventh to a half of either.
 
     References
     ----------
@@ -98,6 +115,7 @@ class ExactWasserstein(GroundTruth):
         "p": [Interval(Real, 1, None, closed="left")],
         "ground_metric": METRIC_CONSTRAINT,
         "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "tolerance": [Interval(Real, 0, None, closed="neither"), None],
     }
 
     _remedy = (
@@ -106,12 +124,24 @@ class ExactWasserstein(GroundTruth):
         "measures the atoms that they share far away, or lower p."
     )
 
-    def __init__(self, p=2, ground_metric="euclidean", max_iter=1_000_000):
+    def __init__(
+        self, p=2, ground_metric="euclidean", max_iter=1_000_000, tolerance=None
+    ):
         self.p = p
         self.ground_metric = ground_metric
         self.max_iter = max_iter
+        self.tolerance = tolerance
 
     def _prepare(self, mu, nu):
+        if self.tolerance is not None:
+            if not is_euclidean(self.ground_metric):
+                raise ValueError(
+                    f"Got tolerance={self.tolerance} with another ground_metric, "
+                    "expected 'euclidean', for which it is known what thinning costs. "
+                    "Leave one of the two out."
+                )
+            truth = Certified(self, self.tolerance)
+            return *Coarse.both(mu, nu, *truth.makers()), truth
         mu, nu, ground_metric = settle_metric(self.ground_metric, mu, nu)
         return mu, nu, clone(self).set_params(ground_metric=ground_metric)
 

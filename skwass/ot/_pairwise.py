@@ -1,6 +1,6 @@
 """Distances of many pairs: the public function."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from sklearn.utils._param_validation import (
@@ -13,8 +13,8 @@ from ._labels import PairLabels
 from ._ledger import Ledger, identify
 from .engine import CHUNK_SIZE, label_chunks, warn_unconverged
 from .ground_truths import GROUND_TRUTH_CONSTRAINT, as_ground_truth
-from .inputs import check_pairs, read_measures
-from .plans import ListedPairs, Rectangle, Triangle
+from .inputs import read_measures
+from .plans import plan_of
 
 # Seconds between two lines of progress.
 _PERIOD = 5.0
@@ -24,6 +24,7 @@ _PERIOD = 5.0
     {
         "n_jobs": [Integral, None],
         "ground_truth": GROUND_TRUTH_CONSTRAINT,
+        "tolerance": [Interval(Real, 0, None, closed="neither"), None],
         "return_gradients": ["boolean"],
         "chunk_size": [Interval(Integral, 1, None, closed="left")],
         "verbose": ["verbose"],
@@ -37,6 +38,7 @@ def pairwise_wasserstein(
     pairs=None,
     p=2,
     ground_truth="exact",
+    tolerance=None,
     grid_shape=None,
     support=None,
     return_gradients=False,
@@ -64,6 +66,10 @@ def pairwise_wasserstein(
         other settings, e.g. `SinkhornDivergence(reg=0.001)`; or any object with
         `solve(measure, measure)`, where a measure is a tuple of points and masses, and
         the answer `(w, converged)`.
+    tolerance : float, default=None
+        How far off each W may be, in units of the data, where `ground_truth` is
+        `"exact"`: big clouds are thinned as far as that is certain to allow.
+        `ExactWasserstein(tolerance=...)` is the same for embedders.
     grid_shape : tuple of int, default=None
         Histograms only: the grid that the bins form, e.g. `(28, 28)`; W is then in
         pixels.
@@ -112,6 +118,7 @@ def pairwise_wasserstein(
 
     See Also
     --------
+    wasserstein_interval : What W is certain to be in, by thinned clouds.
     skwass.ot.bounds.lower_bound : What W is at least, for a hundredth of the time.
 
     Notes
@@ -145,14 +152,25 @@ def pairwise_wasserstein(
             f"Got p={p} with ground_truth={ground_truth}, expected one of the two. Set "
             "the order on the ground truth, if it has one."
         )
-    ground_truth = as_ground_truth(ground_truth, p=p)
+    if tolerance is not None:
+        if not isinstance(ground_truth, str) or ground_truth != "exact":
+            raise ValueError(
+                f"Got tolerance={tolerance} with ground_truth={ground_truth}, expected "
+                "'exact'. Leave it out, or pass ExactWasserstein(tolerance=...)."
+            )
+        if return_gradients:
+            raise ValueError(
+                f"Got tolerance={tolerance} with return_gradients=True, expected one "
+                "of the two. Leave the tolerance out."
+            )
+    ground_truth = as_ground_truth(ground_truth, p=p, tolerance=tolerance)
     if return_gradients and (pairs is None or out is not None):
         raise ValueError(
             f"Got return_gradients=True with pairs={pairs} and out={out}, expected "
             "listed pairs and no file. Pass pairs=..."
         )
     mu, nu = read_measures(X, Y, grid_shape=grid_shape, support=support)
-    plan = _make_plan(mu, nu, pairs, Y is None, int(chunk_size))
+    plan = plan_of(mu, nu, pairs, Y is None, int(chunk_size))
     ledger = None
     if out is not None:
         identity = identify(mu, nu, ground_truth, plan, chunk_size)
@@ -185,14 +203,6 @@ def pairwise_wasserstein(
         w = ledger.close()
     warn_unconverged(n_unconverged, plan.n_pairs, ground_truth)
     return w
-
-
-def _make_plan(mu, nu, pairs, within, chunk_size):
-    if pairs is not None:
-        return ListedPairs(check_pairs(pairs, len(mu), len(nu)), chunk_size)
-    if within:
-        return Triangle(len(mu), chunk_size)
-    return Rectangle(len(mu), len(nu), chunk_size)
 
 
 def _with_gradients(results, plan, ground_truth, progress):

@@ -76,4 +76,5 @@ def scales_with_points(ground_truth):
         isinstance(metric, str)
         and metric in _HOMOGENEOUS
         and getattr(truth, "scale", "auto") == "auto"
+        and getattr(truth, "tolerance", None) is None
     )

@@ -8,6 +8,8 @@ from math import isqrt
 
 import numpy as np
 
+from .inputs import check_pairs
+
 
 class ListedPairs:
     """Pairs given one by one; distances in a vector.
@@ -117,3 +119,24 @@ class Triangle:
         column = (isqrt(8 * number + 1) - 1) // 2
         row = number - column * (column + 1) // 2
         return row * self.square.n_columns + column
+
+
+def plan_of(mu, nu, pairs, within, chunk_size):
+    """Return the plan for listed pairs, or all of one collection or of two.
+
+    Parameters
+    ----------
+    mu, nu : Histograms or PointClouds
+        Collections.
+    pairs : array-like of int of shape (n_pairs, 2) or None
+        As the user gave them.
+    within : bool
+        Whether all pairs are those of one collection.
+    chunk_size : int
+        Pairs per chunk, at most.
+    """
+    if pairs is not None:
+        return ListedPairs(check_pairs(pairs, len(mu), len(nu)), chunk_size)
+    if within:
+        return Triangle(len(mu), chunk_size)
+    return Rectangle(len(mu), len(nu), chunk_size)
