@@ -57,8 +57,9 @@ print(niches)
 # %%
 # In 60 dimensions small clouds share little, and means alone, which is what pseudobulk
 # keeps, say little of W2. Linear optimal transport and a network that starts with it
-# take a quarter of the tissue to learn from. They are judged on pairs of all of it.
+# take a quarter of the tissue to learn from, and are judged on the rest.
 known = niches[xy[:, 0] < 0.25]
+unseen = np.flatnonzero(xy[:, 0] > 0.3)  # these share no cells with them
 embedders = {
     "means": PseudobulkEmbedder(scale=True, random_state=0),
     "means, private axis": PseudobulkEmbedder(
@@ -69,7 +70,7 @@ embedders = {
         n_components=64, n_pairs=10_000, max_iter=10, random_state=0
     ),
 }
-pairs = sample_pairs(n_cells, 2_000, random_state=0)
+pairs = unseen[sample_pairs(len(unseen), 2_000, random_state=0)]
 w = pairwise_wasserstein(niches, pairs=pairs)
 rows, found = {}, {}
 for name, embedder in embedders.items():
@@ -108,7 +109,7 @@ limits = [0, 1.05 * w.max()]
 for name, color in (("means", "0.7"), ("Wormhole", "C0")):
     ax.plot(w, found[name], ".", ms=2, color=color, label=name)
 ax.plot(limits, limits, "k", lw=0.8)
-ax.set(xlim=limits, ylim=limits, xlabel="exact W2", title="pairs of niches")
+ax.set(xlim=limits, ylim=limits, xlabel="exact W2", title="niches never seen")
 ax.set_ylabel("embedding")
 ax.legend(markerscale=5)
 plt.show()

@@ -241,7 +241,7 @@ def test_other_points_have_their_own_names_or_none():
         (
             lambda: niches_from_anndata(likeness(), batch_key="slice"),
             ValueError,
-            "the group 'left' of 10 rows, expected at least 12",
+            "10 rows in the group 'left', expected at least 12",
         ),
     ],
 )

@@ -416,11 +416,14 @@ def test_bad_tables_are_refused(table, error, message):
         ({"positions": POSITIONS * 1e160}, "positions with NaN, infinity or a coord"),
         ({"positions": np.full((30, 2), np.nan)}, r"positions\[0\] .*\(30 such rows\)"),
         ({"positions": np.ma.masked_less(POSITIONS, 0)}, "positions with masked"),
-        ({"n_neighbors": 30}, r"n_neighbors=30 and X of 30 rows, expected at least 31"),
-        ({"n_neighbors": 15, "groups": SLICES}, "the group 's1' of 15 rows, .* 16. Dr"),
+        (
+            {"n_neighbors": 30},
+            r"n_neighbors=30 with 30 rows in X, expected at least 31",
+        ),
+        ({"n_neighbors": 15, "groups": SLICES}, "15 rows in the group 's1', .* 16. Dr"),
         (
             {"n_neighbors": 31, "include_self": True},
-            "n_neighbors=31 and X of 30 rows, expected at least 31",
+            "n_neighbors=31 with 30 rows in X, expected at least 31",
         ),
         ({"groups": SLICES[:3]}, r"groups of shape \(3,\), expected \(30,\)"),
         ({"groups": [None] * 30}, r"Got groups\[0\]=None"),

@@ -25,7 +25,8 @@ class PseudobulkEmbedder(ScaledEmbedder):
     ----------
     scale : bool, default=False
         Whether to multiply distances by one number, fitted to W2 of `n_pairs` pairs.
-        They are then no lower bound.
+        They are then no lower bound. With a private axis that number is another, fitted
+        together with the share of the variance.
     private_axis : bool, default=False
         Whether a last column holds a multiple of the deviation of each measure, fitted
         at the same time, which `scale` must be: small clouds in many dimensions share
@@ -58,7 +59,7 @@ class PseudobulkEmbedder(ScaledEmbedder):
     scale_ : float
         Factor of distances; 1 without `scale`.
     private_share_ : float
-        Which part of the variance the private axis holds; 0 without one.
+        Factor of the variance that the private axis is the root of; 0 without one.
     n_pairs_ : int
         Pairs that the scale was fitted to.
     n_solves_ : int
@@ -141,10 +142,11 @@ class PseudobulkEmbedder(ScaledEmbedder):
             rows, ends = np.unique(pairs, return_inverse=True)
             ends = ends.reshape(-1, 2)
             means = means_of(measures[rows], location)
-            scale = fit_scale(gaps_squared(means, ends), w)
             if self.private_axis:
                 own = variances_of(measures[rows])[:, None]
                 scale, (share,), reach = fit_private(means, own, ends, w)
+            else:
+                scale = fit_scale(gaps_squared(means, ends), w)
         return {
             "location_": location,
             "scale_": float(scale),

@@ -7,6 +7,7 @@ from sklearn.utils._param_validation import Interval, StrOptions
 
 from ..formulas.correction import fit_parts, gaps_squared
 from ..formulas.sliced_regression import (
+    are_within_bounds,
     certain_bounds,
     energies_of,
     fit_regression,
@@ -231,7 +232,10 @@ class SlicedRegressionEmbedder(ScaledEmbedder):
             "_stretch": _fit_stretch(sliced, directions, n_lines, n_cells, ends, w),
             "_origin": origin,
             "_n_cells": n_cells,
-            "_is_bounded": is_w2(self.ground_truth),
+            "_is_bounded": (
+                is_w2(self.ground_truth)
+                and are_within_bounds(costs, len(directions), w)
+            ),
             "_n_features_out": (n_lines * n_cells + 1) * measures.dim,
         }
 

@@ -16,9 +16,9 @@ PARAMETERS = """
         name, which stands for the object with its defaults: `"slices"`, `"dense"`,
         `"convolutional"`, `"courty2018"`, `"fourier"`, `"deep_sets"`,
         `"set_transformer"`, `"transport_maps"`, `"deep_kenn"` or `"ode_kenn"`. `"auto"`
-        is by far the most accurate: `"slices"` for points in up to three dimensions if
-        `ground_truth` is W2 with the Euclidean metric, and no given distance is below
-        that of the means; `"transport_maps"` in more, for any order; elsewhere
+        chooses what is by far the most accurate: `"slices"` in up to three dimensions,
+        for W2 with the Euclidean metric, unless a given distance is below that of the
+        means; `"transport_maps"` in more dimensions, for W of any order; elsewhere
         `{otherwise}`. `architecture_` says what it became.
     decoder : str, Decoder or None, default={decoder}
         What makes measures of embeddings again, for `inverse_transform`, trained at the
@@ -94,7 +94,8 @@ PARAMETERS = """
         pairs for as long as there will be time to train on them: see `budget_`. With
         another `n_pairs`, with `n_maps`, and where labels come in rounds or in the
         batch, labelling stops at half of the time. In any case the schedule of training
-        is compressed to end in time. The one setting that gives up reproducibility.
+        is compressed to end in time. The plans of `"transport_maps"`, one per measure,
+        are not cut short. The one setting that gives up reproducibility.
     batch_size : int or "auto", default="auto"
         Pairs per step; `"auto"` is a 400th of the training pairs, at least 128 and at
         most 1024. `InBatch()` has steps of its own.
@@ -135,7 +136,8 @@ PARAMETERS = """
         `"cpu"`, `"cuda"`, `"cuda:<number>"`, or `"auto"` for CUDA where there is any. A
         model fitted on a GPU opens on a CPU.
     n_jobs : int, default=None
-        Threads that label pairs. Training uses the threads of torch.
+        Threads that label pairs, and with `"transport_maps"` solve plans, in
+        `transform` too. Training uses the threads of torch.
     verbose : int, default=0
         Whether to print one line per epoch. For a progress bar, see `set_callbacks`.
     random_state : int, RandomState instance or None, default=None

@@ -13,6 +13,7 @@ from .private_axis import fit_private
 # Of so many columns or more, two thirds are given to the mean, if it has as many
 # dimensions. With fewer, principal axes alone are better, of niches and of patients.
 _MIN_SKETCHED, _SHARE_SKETCHED = 48, 2 / 3
+_ROUNDED = 1e-6
 # Numbers of embeddings that stay near the processor, and measures, at least.
 _NEAR_NUMBERS, _FEWEST = 2**19, 32
 
@@ -217,7 +218,9 @@ def choose_axes(Z, dim, n_components, rng, n_more=0):
         n_sketched = min(dim, int(_SHARE_SKETCHED * n_components))
     n_axes = n_components - n_sketched
     n_found = min(n_axes + n_more, *Z.shape)
-    pca = PCA(n_found, random_state=rng.randint(2**31 - 1)).fit(Z)
+    pca = PCA(n_found, random_state=rng.randint(2**31 - 1))
+    with np.errstate(invalid="ignore"):  # shares of no variance, where rows are equal
+        pca.fit(Z)
     components, more = pca.components_[:n_axes], pca.components_[n_axes:]
     if n_sketched:
         random = np.linalg.qr(rng.normal(size=(dim, n_sketched)))[0]
@@ -229,7 +232,7 @@ def choose_axes(Z, dim, n_components, rng, n_more=0):
 
 
 def dropped_by(axes, centred, scores, dim):
-    """Return the squared length that axes leave of rows, and random ones do not tell.
+    """Return the squared length that principal axes leave out, nor random ones hold.
 
     Parameters
     ----------
@@ -247,11 +250,13 @@ def dropped_by(axes, centred, scores, dim):
     dropped : ndarray of shape (n,)
         Not negative.
     """
-    dropped = np.einsum("ij,ij->i", centred, centred) - np.square(scores).sum(axis=1)
+    whole = np.einsum("ij,ij->i", centred, centred)
+    dropped = whole - np.square(scores).sum(axis=1)
     if dim:
         rest = centred[:, -dim:] - scores @ axes[:, -dim:]
         dropped -= np.square(rest).sum(axis=1)
-    return np.maximum(dropped, 0)
+    # What is below rounding of scores in float32 would depend on how they were rounded.
+    return np.where(dropped > _ROUNDED * whole, dropped, 0.0)
 
 
 def add_private(maps, Z, spreads, ends, w):

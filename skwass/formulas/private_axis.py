@@ -25,7 +25,7 @@ class PrivateFit(NamedTuple):
     reach: float  # distance of stretched columns within which axes are shared
 
 
-def fit_private(columns, own, ends, w, known_sq=0.0):
+def fit_private(columns, own, ends, w, known_sq=0.0, apart_sq=0.0):
     """Fit squared distances that are those of columns and of private axes.
 
     What columns cannot hold is orthogonal in two measures, or nearly so, and adds up in
@@ -46,19 +46,22 @@ def fit_private(columns, own, ends, w, known_sq=0.0):
         first coefficient, all others are 0.
     w, known_sq : ndarray of shape (n_pairs,)
         True distances, and a part of their squares that is exact.
+    apart_sq : ndarray of shape (n_pairs,)
+        What parts private axes beside columns, as these do: squared distances.
 
     Returns
     -------
     fit : PrivateFit
     """
-    typical = np.sqrt(2 * columns.var(axis=0).sum()) or 1.0
+    spread = 2 * columns.var(axis=0).sum() + np.mean(apart_sq)
+    typical = np.sqrt(spread) or 1.0
     if not len(ends):
         return PrivateFit(1.0, np.eye(1, own.shape[1])[0], _REACHES[0] * typical)
     gaps_sq, errors, fits = gaps_squared(columns, ends), [], []
     left, right = own[ends[:, 0]], own[ends[:, 1]]
     for share in _REACHES:
         reach = share * typical
-        shared = np.exp(-gaps_sq / (2 * reach**2))[:, None]
+        shared = np.exp(-(gaps_sq + apart_sq) / (2 * reach**2))[:, None]
         private = left + right - 2 * np.sqrt(left * right) * shared
         parts = np.column_stack([gaps_sq, private])
         coefficients, error = fit_parts(parts, w, known_sq)

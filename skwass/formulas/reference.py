@@ -62,11 +62,11 @@ def default_size(measures, are_projected):
     """
     if isinstance(measures, Histograms) or not are_projected:
         return _N_REFERENCE
-    sizes = {len(a) for a in measures.masses}
-    n_points = sizes.pop()
-    are_matched = not sizes and n_points <= MAX_POINTS
-    if are_matched and all(np.ptp(a) == 0 for a in measures.masses):
-        return n_points
+    sizes = measures.sizes
+    are_few = sizes.max() == sizes.min() <= MAX_POINTS
+    some = measures[evenly(len(measures), _N_SCALE)]
+    if are_few and all(np.ptp(a) == 0 for a in some.masses):
+        return int(sizes[0])
     return _N_REFERENCE
 
 

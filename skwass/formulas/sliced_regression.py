@@ -21,6 +21,8 @@ PREDICTORS = {
 }
 # Singular values below this share of the largest are rounding.
 _RCOND = 1e-9
+# Labels of W2^2 may be beyond bounds by this share, where they are rounded.
+_SLACK = 0.01
 
 
 def kinds_of(predictors):
@@ -98,6 +100,13 @@ def certain_bounds(costs, dim):
     along_bases = np.add.reduceat(costs.on_lines, starts, axis=1)
     lower = shift_sq + along_bases.max(axis=1)
     return lower, shift_sq + costs.lifted.min(axis=1)
+
+
+def are_within_bounds(costs, dim, w):
+    """Whether labels are W2, so far as bounds tell: in another unit most are beyond."""
+    lower, upper = certain_bounds(costs, dim)
+    slack = 1 + _SLACK
+    return bool(np.mean((w**2 * slack >= lower) & (w**2 <= upper * slack)) > 0.5)
 
 
 def fit_regression(features, w, constrained):

@@ -137,6 +137,11 @@ class PointClouds:
         """Return self."""
         return self
 
+    @property
+    def sizes(self):
+        """Number of points of each measure."""
+        return np.array([len(a) for a in self.masses], dtype=int)
+
     def packed(self):
         """Return the same measures in three arrays, to be sent to other processes."""
         return PackedClouds(

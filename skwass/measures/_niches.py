@@ -39,7 +39,7 @@ def clouds_from_neighbors(
         memory-mapped, and of any real dtype; sparse matrices stay sparse.
     positions : array-like of shape (n_rows, 2), or of any other dimension
         Where each row is. Nearest is by Euclidean distance; of those equally far, as on
-        a grid, the first rows are taken.
+        a grid, the first rows are taken, unless there are more than 16 of them.
     n_neighbors : int, default=11
         Points of each cloud.
     groups : array-like of shape (n_rows,), default=None
@@ -90,8 +90,9 @@ def clouds_from_neighbors(
     for name, members in _parts(groups, n_rows):
         if len(members) <= n_others:
             raise ValueError(
-                f"Got n_neighbors={n_neighbors} and {name} of {len(members)} rows, "
-                f"expected at least {n_others + 1}. Drop them or take fewer neighbours."
+                f"Got n_neighbors={n_neighbors} with {len(members)} "
+                f"row{'s' * (len(members) != 1)} in {name}, expected at least "
+                f"{n_others + 1}. Drop them or take fewer neighbours."
             )
         if n_others:
             _find(positions[members], members, rows[:, n_neighbors - n_others :])

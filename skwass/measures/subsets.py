@@ -93,7 +93,7 @@ def side_by_side(measures):
     measures : PointClouds
         Of any sizes.
     """
-    sizes = np.array([len(a) for a in measures.masses])
+    sizes = measures.sizes
     order = np.argsort(sizes, kind="stable")
     bounds = np.flatnonzero(np.diff(sizes[order])) + 1
     for rows in np.split(order, bounds):

@@ -9,6 +9,7 @@ transportation framework for quantifying and visualizing variations in sets of i
 IJCV 101(2).
 """
 
+import warnings
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -38,13 +39,16 @@ _N_FIT = 2_048
 N_OWN = 3
 # Numbers of features that stay near the processor, and measures at a time, at least.
 _NEAR_NUMBERS, _FEWEST = 2**19, 64
-# The last layer of what is learned starts smaller by this factor.
+# The last layer of what is learned starts smaller by this factor: what a network adds
+# at random is then a hundredth of the columns.
 _GENTLE = 0.01
-# What is unresolved counts this much at first (measured: 0.06 to 0.2).
-_UNRESOLVED = 0.1
-# Of what is left out, at least so much counts.
+# Shares of what axes drop, and of what is unresolved (measured: 0.06 to 0.2), to start.
+_FIRST_SHARES = 1.0, 0.1
+# Maps are some tenths longer than W2; what is below this share of them is not W2.
+_LEAST_FACTOR = 0.1
+# Of what is left out, at least so much counts: less could never grow again.
 _LEAST_SHARE = 1e-3
-# Lengths of private axes are at least this, in units of rows.
+# Lengths of private axes are at least this, in units of rows, for logarithms.
 _SHORTEST = 1e-4
 
 
@@ -131,11 +135,8 @@ class TransportInput(FixedInput):
         self.factor.fill_(1.0)
         known = np.union1d(evenly(len(measures), _N_FIT), pairs).astype(int)
         some = self._summary(measures[known])
-        # A detour through the reference overestimates.
         ends = np.searchsorted(known, pairs)
-        gaps = (gaps_squared(part, ends) for part in (some.shapes, some.means))
-        gaps_sq, known_sq = gaps
-        self.factor.fill_(fit_scale(gaps_sq, w, known_sq) if len(w) else 1.0)
+        self.factor.fill_(_factor_of(some, ends, w))
         features = self._features(some)
         sketched_dim = 0 if self.exact_mean else self.dim
         origin, columns, n_sketched, more = choose_axes(
@@ -143,11 +144,14 @@ class TransportInput(FixedInput):
         )
         self.origin.copy_(torch.from_numpy(origin))
         self.axes.zero_()  # measures may have fewer axes than are wanted
-        self.axes[: len(columns)] = to_tensor(columns)
+        n_axes = len(columns) - n_sketched
+        self.axes[:n_axes] = to_tensor(columns[:n_axes])
+        random = slice(self.n_columns - n_sketched, self.n_columns)
+        self.axes[random] = to_tensor(columns[n_axes:])
         self.axes[self.n_columns : self.n_columns + len(more)] = to_tensor(more)
         self.n_sketched.fill_(n_sketched)
         spread = 2 * np.square(features - origin).sum(axis=1).mean()
-        spread += 2 * _UNRESOLVED * some.unresolved.mean()
+        spread += 2 * _FIRST_SHARES[1] * some.unresolved.mean()
         # What varies less than rounding does is not to be blown up.
         size = np.square(points - weights @ points).sum(axis=1) @ weights
         size += np.square(_numpy(self.center)).sum()
@@ -216,8 +220,23 @@ class TransportInput(FixedInput):
         return np.hstack([rows, summary.means - _numpy(self.center)])
 
 
+def _factor_of(some: _Summary, ends: np.ndarray, w: np.ndarray) -> float:
+    """Return what maps about their means are multiplied by, to be as long as W2.
+
+    A detour through the reference overestimates. Where labels are no W2, and leave
+    nothing to what is beside means, 1: a network may make something of it.
+    """
+    if not len(w):
+        return 1.0
+    gaps_sq, known_sq = gaps_squared(some.shapes, ends), gaps_squared(some.means, ends)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        factor = fit_scale(gaps_sq, w, known_sq)
+    return factor if factor > _LEAST_FACTOR else 1.0
+
+
 def _numpy(buffer: Tensor) -> np.ndarray:
-    return buffer.double().cpu().numpy()
+    return buffer.cpu().double().numpy()
 
 
 class FormulaEncoder(nn.Module):
@@ -278,15 +297,13 @@ class FormulaEncoder(nn.Module):
         """
         (n_out,) = self.blocks
         columns = rows[:, :n_out]
+        known_sq = gaps_squared(means, ends)
         if not self.private_axis:
-            gaps = (gaps_squared(part, ends) for part in (columns, means))
-            gaps_sq, known_sq = gaps
-            self.formula.start_at(fit_scale(gaps_sq, w, known_sq), None)
+            stretch = fit_scale(gaps_squared(columns, ends), w, known_sq)
+            self.formula.start_at(stretch, None)
             return 0.0
-        # Private axes are apart where means are, so that these are of the columns.
-        columns = np.hstack([columns, means])
         own = np.square(rows[:, -N_OWN:-1])
-        found = fit_private(columns, own, ends, w)
+        found = fit_private(columns, own, ends, w, known_sq, apart_sq=known_sq)
         self.formula.start_at(found.stretch, found.coefficients)
         return found.reach
 
@@ -318,11 +335,11 @@ class _Formula(nn.Module):
         self.raw_stretch.fill_(np.log(stretch) / RATE)
         if coefficients is not None:
             shares = coefficients.clip(min=_LEAST_SHARE) / stretch**2
-            start = np.array([1.0, _UNRESOLVED])
-            self.raw_shares.copy_(torch.from_numpy(np.log(shares / start) / RATE))
+            changes = np.log(shares / _FIRST_SHARES) / RATE
+            self.raw_shares.copy_(torch.from_numpy(changes))
 
     def forward(self) -> tuple[Tensor, Tensor]:
-        start = self.raw_shares.new_tensor([1.0, _UNRESOLVED])
+        start = self.raw_shares.new_tensor(_FIRST_SHARES)
         return torch.exp(RATE * self.raw_stretch), start * torch.exp(
             RATE * self.raw_shares
         )

@@ -53,7 +53,7 @@ class Assignments(NamedTuple):
 class _Side(NamedTuple):
     """Measures of n points of one mass, about a common center."""
 
-    rows: dict  # their numbers, and where they stand
+    rows: dict  # row of each measure, by its number
     points: np.ndarray  # [k, n, d] in float64
     squares: np.ndarray  # [k, n] squared lengths
 

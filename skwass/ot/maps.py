@@ -17,7 +17,8 @@ def transport_maps(points, weights, measures, ground_truth, n_jobs=None):
 
     The derivative of W2^2 in a point x of weight s is `2 s (x - T(x))`, with T(x) the
     mean of the points that receive its mass. So any distance that has gradients has
-    maps; those of a Sinkhorn divergence are entropic and debiased.
+    maps; those of a Sinkhorn divergence are entropic and debiased. Small clouds that
+    have as many points as the reference are matched: their plan is a permutation.
 
     Parameters
     ----------

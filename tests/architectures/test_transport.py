@@ -1,5 +1,8 @@
 """Networks that start with linear optimal transport, for many dimensions."""
 
+import copy
+import warnings
+
 import numpy as np
 import pytest
 import torch
@@ -15,6 +18,7 @@ from skwass import (
 from skwass.architectures import DeepKENN, Fourier, TransportMaps
 from skwass.measures import as_measures
 from skwass.nn.readouts import PrivateAxis, lengths_to_columns
+from skwass.nn.transport_inputs import TransportInput
 from skwass.ot import pairwise_wasserstein
 
 DIM = 12
@@ -85,6 +89,85 @@ def test_learns_from_the_formula_on(data, fitted):
     assert errors[2] < 1.2 * errors[1]
     assert errors[0] < 1.2 * errors[1]
     assert errors[0] < 0.5 * errors[3]
+
+
+@pytest.mark.parametrize("private_axis", [True, False])
+@pytest.mark.parametrize("n_components", [16, 32])
+def test_starts_as_accurate_as_linear_ot(data, n_components, private_axis):
+    """With the mean among the axes, or exact, in columns of its own."""
+    train, test, W = data
+    options = {**SMALL, "n_components": n_components, "private_axis": private_axis}
+    formula = LinearOTEmbedder(
+        n_components, private_axis=private_axis, random_state=0
+    ).fit(train)
+    untrained = make_small(
+        WormholeEmbedder, **options, n_pairs=1_000, max_iter=1, learning_rate=1e-9
+    ).fit(train)
+    assert (untrained.module_.n_exact > 0) == (n_components == 32)
+    limit = 1.3 * error_of(formula, test, W)
+    assert error_of(untrained, test, W) < limit
+
+
+def test_axes_that_are_missing_are_zero():
+    """Fewer measures than principal axes; what random ones do not hold is dropped."""
+    rng = np.random.default_rng(0)
+    clouds = as_measures(rng.normal(size=(15, 6, 50)))
+    inputs = TransportInput(50, 6, 64, 8, exact_mean=False)
+    generator = torch.Generator().manual_seed(0)
+    inputs.fit_to(clouds, generator, np.empty((0, 2), dtype=int), np.empty(0))
+    axes, n_principal = inputs.axes.numpy(), 64 - int(inputs.n_sketched)
+    gram = axes[:n_principal] @ axes[:n_principal].T
+    assert_allclose(gram, np.diag(np.diag(gram)), atol=1e-5)
+    assert set(np.diag(gram).round(5)) == {0.0, 1.0}
+    assert (np.abs(axes[n_principal:64]).sum(axis=1) > 0).all()
+    # Of training measures principal axes hold all but the mean of all.
+    rows = inputs.rows(clouds, torch.device("cpu")).numpy()
+    assert rows[:, -3].max() < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("clouds", "options"),
+    [
+        (np.zeros((30, 4, 5)) + np.eye(5)[:4], {}),
+        (np.random.default_rng(0).normal(size=(30, 1, 5)), {"exact_mean": True}),
+    ],
+    ids=["equal", "points"],
+)
+def test_what_does_not_vary_is_no_error(clouds, options):
+    made = make_small(
+        WormholeEmbedder, **{**SMALL, "max_iter": 1}, **options, n_pairs=100
+    )
+    with warnings.catch_warnings():
+        warnings.simplefilter("error", RuntimeWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        made.fit(clouds)
+    W = pairwise_wasserstein(clouds)
+    error = np.abs(made.pairwise_distances(clouds) - W).max()
+    assert error <= 0.05 * W.max()
+
+
+def test_threads_change_nothing(data, fitted):
+    test = data[1]
+    Z = fitted.transform(test)
+    again = clone_with_threads(fitted)
+    assert_allclose(again.transform(test), Z, atol=1e-6 * np.abs(Z).max())
+
+
+def clone_with_threads(fitted):
+    """Return a copy of a fitted embedder that embeds in two threads."""
+    again = copy.deepcopy(fitted)
+    return again.set_params(n_jobs=2)
+
+
+def test_labels_in_another_unit_leave_shapes_in_place(data):
+    """As far below the distances of means as given labels may be."""
+    train, test, W = data
+    pairs = np.column_stack(np.triu_indices(60, 1))
+    w = 0.3 * pairwise_wasserstein(train[:60], pairs=pairs)
+    made = make_small(WormholeEmbedder, **SMALL, max_iter=3)
+    with pytest.warns(UserWarning, match="0.3 times W"):
+        made.fit(train[:60], pairs=pairs, distances=w)
+    assert float(made.module_.inputs.factor) == 1.0
 
 
 def test_is_sample_wise_and_blind_to_the_order_of_points(data, fitted):

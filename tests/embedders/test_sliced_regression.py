@@ -188,3 +188,17 @@ def test_means_are_a_lower_bound_and_a_scale_is_one_number(clouds, W):
     assert_allclose(scaled.transform(clouds), scaled.scale_ * Z, rtol=1e-5, atol=1e-6)
     with pytest.raises(ValueError, match="Got distances with scale=False"):
         PseudobulkEmbedder().fit(clouds, distances=W)
+
+
+def test_labels_in_another_unit_are_not_clipped():
+    """Bounds are those of W2, which given labels may not be."""
+    clouds = clouds_of([8] * 30, dim=5)
+    W = pairwise_wasserstein(clouds)
+    for unit in (0.2, 5.0):
+        with pytest.warns(UserWarning, match="times W"):
+            embedder = SlicedRegressionEmbedder(random_state=0).fit(
+                clouds, distances=unit * W
+            )
+        found = embedder.pairwise_distances(clouds)
+        error = np.mean((found - unit * W) ** 2) / np.var(unit * W)
+        assert error < 0.1
