@@ -8,13 +8,15 @@ import pytest
 from numpy.testing import assert_array_equal
 from scipy.sparse import csc_array, csc_matrix, csr_array, csr_matrix
 
-from skwass import GaussianEmbedder
+from skwass import GaussianEmbedder, LinearOTEmbedder
 from skwass.measures import (
+    as_measures,
     clouds_from_anndata,
     clouds_from_groups,
     clouds_from_neighbors,
     niches_from_anndata,
 )
+from skwass.ot import pairwise_wasserstein
 
 # AnnData 0.12 asks pandas 3 for options that are to go.
 pytestmark = pytest.mark.filterwarnings(
@@ -248,3 +250,18 @@ def test_other_points_have_their_own_names_or_none():
 def test_what_is_missing_is_named(read, error, message):
     with pytest.raises(error, match=message):
         read()
+
+
+def test_a_whole_table_is_no_measure():
+    """Reading it row by row would take minutes."""
+    adata = likeness()
+    for call in (as_measures, LinearOTEmbedder().fit, pairwise_wasserstein):
+        with pytest.raises(
+            TypeError, match="niches_from_anndata or clouds_from_anndata"
+        ):
+            call(adata)
+
+
+def test_columns_are_named_one_by_one():
+    with pytest.raises(TypeError, match="Got groupby of type list.*Join columns first"):
+        clouds_from_anndata(likeness(), ["patient", "slice"])

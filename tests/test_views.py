@@ -435,3 +435,31 @@ def test_bad_tables_are_refused(table, error, message):
 def test_neighbours_that_cannot_be_are_refused(settings, message):
     with pytest.raises(ValueError, match=message):
         clouds_from_neighbors(**{"X": X, "positions": POSITIONS, **settings})
+
+
+def test_data_frames_in_another_order_are_refused():
+    """Rows are taken as they come, whatever their labels say."""
+    frame = pd.DataFrame(X, index=[f"c{k}" for k in range(N_ROWS)])
+    groups = pd.Series(SLICES, index=frame.index)
+    places = pd.DataFrame(POSITIONS, index=frame.index)
+    order = np.random.default_rng(0).permutation(N_ROWS)
+    for build, given, name in (
+        (clouds_from_groups, groups, "groups"),
+        (clouds_from_neighbors, places, "positions"),
+    ):
+        build(frame, given)
+        with pytest.raises(ValueError, match=f"Got {name} whose index has the labels"):
+            build(frame, given.iloc[order])
+        # Other labels, or none, say nothing of an order.
+        build(frame, given.reset_index(drop=True))
+        build(frame, given.to_numpy())
+
+
+def test_clouds_with_their_names_are_no_measures():
+    with pytest.raises(TypeError, match="Got X=clouds and their names.*clouds, names"):
+        as_measures(clouds_from_groups(X, SLICES))
+
+
+def test_sparse_clouds_in_a_list_are_refused():
+    with pytest.raises(TypeError, match=r"X\[0\]=a sparse matrix.*clouds_from_groups"):
+        as_measures([csr_array(X), csr_array(X)])

@@ -111,6 +111,8 @@ class Architecture(BaseEstimator, ABC):
     # than the squares of these.
     has_feature_maps = False
     adds_distances = False
+    # Whether embeddings are those of a formula before anything is learned.
+    has_formula = False
     # Name of the decoder that goes with it, if not one of all.
     own_decoder: str | None = None
 

@@ -66,6 +66,7 @@ class TransportMaps(Architecture):
     """
 
     sees_points = True
+    has_formula = True
     _parameter_constraints: ClassVar[dict[str, Any]] = {
         "widths": SIZES,
         "n_reference": [

@@ -290,7 +290,7 @@ class LinearOTEmbedder(ScaledEmbedder):
             shapes, _ = split_moves(moves, maps.weights)
             variances = variances_of(measures[rows])
             spreads = unresolved(maps.points, maps.weights, shapes, variances)
-            maps = add_private(maps, Z, spreads, *labels)
+            maps = add_private(maps, Z, spreads, *labels, rng)
         return {
             "reference_points_": maps.points,
             "reference_weights_": maps.weights,

@@ -18,6 +18,9 @@ _SLICED_DIM = 3
 # Pairs whose labels are held against the distances of means, and how far below these
 # rounding, or entropy, may bring them.
 _N_CHECKED_PAIRS, _TOLERANCE = 1_000, 1e-2
+# Measures that are held out where there is a formula, at least, unless they are more
+# than this share of all.
+_FEWEST_HELD_OUT, _MOST_HELD_OUT = 12, 0.25
 # On MNIST 0.3 and 1 are the same from 5,000 and 20,000 pairs, 3 and 10 worse.
 _SLOPE_WEIGHT = 0.3
 
@@ -48,6 +51,23 @@ class Plan:
     def exact_mean(self):
         """Whether d columns of an embedding are the mean."""
         return self.settings["exact_mean"]
+
+    @property
+    def may_stay(self):
+        """Whether a network starts with a formula, and may be left with it.
+
+        As it is if no measures are held out, that could tell what is better.
+        """
+        return self.settings["architecture"].has_formula and not self.goes_on
+
+    def held_out(self, share, n_measures):
+        """Return which share of the measures to hold out, of that which is asked for.
+
+        Of few measures more, where a formula is to stay unless these say otherwise.
+        """
+        if not self.settings["architecture"].has_formula:
+            return share
+        return max(share, min(_MOST_HELD_OUT, _FEWEST_HELD_OUT / n_measures))
 
     @property
     def toward(self):

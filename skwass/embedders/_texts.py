@@ -170,7 +170,9 @@ ATTRIBUTES = """
     n_parameters_ : int
         How many numbers the network learns, a decoder not counted.
     stopped_by_ : str
-        `"max_iter"`, `"max_time"`, `"early_stopping"` or `"callback"`.
+        `"max_iter"`, `"max_time"`, `"early_stopping"` or `"callback"`; or `"formula"`,
+        where measures were too few to hold any out, so that nothing was learned but
+        the numbers of the formula that `"transport_maps"` starts with.
     block_weights_ : ndarray of shape (n_blocks,)
         Of a Kuratowski network, like the next two: the learned lambda_k, positive;
         times follow in order, then those of velocities.

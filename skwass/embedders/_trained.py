@@ -129,7 +129,8 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         if in_rounds:
             plan.scheme.refuse(self.early_stopping)
         reporter = FitReporter(self, X, y, in_rounds)
-        fraction = self.validation_fraction if self.early_stopping else 0.0
+        fraction = plan.held_out(self.validation_fraction, len(measures))
+        fraction = fraction if self.early_stopping else 0.0
         budget = None
         if self._plans_time(plan, given):
             budget = self._budget(start, measures, plan, device)
@@ -217,6 +218,8 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         run.reporter.begin_training(n_in_all, run.module)
         loss = self._objective(run, labelled)
         validate = self._score(run, labelled, labelled.validation)
+        if validate is None and self.early_stopping and run.plan.may_stay:
+            return labelled, TrainingResult([], [], "formula"), in_batch, n_mapped
         common = run.module, loss, validate, run.generator, run.reporter
         result = train_stages(stages, *common)
         if pair_rng is None:

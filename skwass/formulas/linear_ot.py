@@ -14,6 +14,10 @@ from .private_axis import fit_private
 # dimensions. With fewer, principal axes alone are better, of niches and of patients.
 _MIN_SKETCHED, _SHARE_SKETCHED = 48, 2 / 3
 _ROUNDED = 1e-6
+# Of so many measures per axis, axes say as much of others.
+_MANY = 10
+# Pairs within halves of few measures, at least, that private axes are fitted to.
+_FEWEST_PAIRS = 30
 # Numbers of embeddings that stay near the processor, and measures, at least.
 _NEAR_NUMBERS, _FEWEST = 2**19, 32
 
@@ -231,6 +235,49 @@ def choose_axes(Z, dim, n_components, rng, n_more=0):
     return pca.mean_, components, n_sketched, more
 
 
+def scores_apart(Z, dim, n_components, rng):
+    """Return what axes say of rows that they were not chosen by.
+
+    Axes hold nearly all of few rows that they are chosen by, and much less of others.
+    So each half of the rows is projected on axes of the other half.
+
+    Parameters
+    ----------
+    Z, dim, n_components, rng
+        As for :func:`choose_axes`.
+
+    Returns
+    -------
+    scores : ndarray of shape (n_measures, n_components)
+        To be compared within a half.
+    dropped : ndarray of shape (n_measures,)
+        Of :func:`dropped_by`.
+    half : ndarray of bool of shape (n_measures,)
+    """
+    half = rng.permutation(len(Z)) < len(Z) // 2
+    scores, dropped = np.zeros((len(Z), n_components)), np.zeros(len(Z))
+    for own in (half, ~half):
+        center, axes, n_sketched, _ = choose_axes(Z[~own], dim, n_components, rng)
+        centred, n_axes = Z[own] - center, len(axes) - n_sketched
+        found = centred @ axes.T
+        scores[own, : len(axes)] = found
+        sketched_dim = dim if n_sketched else 0
+        leading = axes[:n_axes], centred, found[:, :n_axes]
+        dropped[own] = dropped_by(*leading, sketched_dim)
+    return scores, dropped, half
+
+
+def pairs_within(half, ends):
+    """Return row numbers of pairs within halves; none if they are too few to fit to."""
+    together = np.flatnonzero(half[ends[:, 0]] == half[ends[:, 1]])
+    return together if len(together) >= _FEWEST_PAIRS else together[:0]
+
+
+def are_few(n_measures, n_components):
+    """Whether axes hold more of measures that they were chosen by than of others."""
+    return 4 <= n_measures < _MANY * n_components
+
+
 def dropped_by(axes, centred, scores, dim):
     """Return the squared length that principal axes leave out, nor random ones hold.
 
@@ -259,7 +306,7 @@ def dropped_by(axes, centred, scores, dim):
     return np.where(dropped > _ROUNDED * whole, dropped, 0.0)
 
 
-def add_private(maps, Z, spreads, ends, w):
+def add_private(maps, Z, spreads, ends, w, rng):
     """Return maps whose embeddings have private axes.
 
     They hold multiples of what the projection drops, and of `unresolved`, fitted to
@@ -275,6 +322,8 @@ def add_private(maps, Z, spreads, ends, w):
         What is unresolved of the measures.
     ends, w : ndarray of shape (n_pairs, 2) and (n_pairs,)
         As above; without labels, private axes hold all that is dropped.
+    rng : numpy.random.RandomState
+        Draws.
 
     Returns
     -------
@@ -284,6 +333,12 @@ def add_private(maps, Z, spreads, ends, w):
     dropped, known_sq = np.zeros(len(Z)), gaps_squared(means, ends)
     if len(maps.components):
         (columns, dropped), known_sq = maps.projected(Z), np.zeros(len(w))
+        if are_few(len(Z), len(maps.components)):
+            how = maps.points.shape[1], len(maps.components), rng
+            scores, left_out, half = scores_apart(Z, *how)
+            kept = pairs_within(half, ends)
+            columns, dropped = maps.stretch * scores, left_out
+            ends, w, known_sq = ends[kept], w[kept], known_sq[kept]
     own = np.column_stack([dropped, spreads])
     stretch, private, reach = fit_private(columns, own, ends, w, known_sq)
     maps = replace(maps, private=private, reach=reach)

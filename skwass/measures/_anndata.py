@@ -195,6 +195,11 @@ def _column_of(adata, argument, key):
 def _taken(adata, place, argument, key):
     """Return an entry of a part of AnnData, or raise with a list of its keys."""
     entries = getattr(adata, place)
+    if not isinstance(key, str):
+        raise TypeError(
+            f"Got {argument} of type {type(key).__name__}, expected one key of "
+            f"adata.{place}. Join columns first, and pass the name of the new one."
+        )
     if key not in entries:
         keys = ", ".join(repr(name) for name in entries.keys())  # noqa: SIM118
         raise KeyError(

@@ -54,6 +54,11 @@ def _check_points(x, item):
             f"Got {item} with points of different lengths, expected an array of shape "
             "(n_points, d). Pad or drop the odd point."
         ) from error
+    if x.ndim == 0 and hasattr(x.item(), "toarray"):
+        raise TypeError(
+            f"Got {item}=a sparse matrix, expected an array of points. Build clouds of "
+            "sparse rows with clouds_from_groups."
+        )
     if x.dtype.kind not in "fiub":
         raise TypeError(
             f"Got {item} of dtype {x.dtype}, expected real numbers. Encode or drop it."

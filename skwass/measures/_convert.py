@@ -7,7 +7,13 @@ from ._clouds import check_clouds, check_weights
 from ._collections import Histograms, PointClouds
 from ._histograms import check_masses, in_place, with_support
 from ._views import CloudView, check_table
-from .layout import is_collection_of_clouds, refuse_masked, to_numpy
+from .layout import (
+    is_collection_of_clouds,
+    refuse_containers,
+    refuse_masked,
+    refuse_other_order,
+    to_numpy,
+)
 
 
 def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
@@ -66,6 +72,7 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
     >>> as_measures(csr_array([[0, 2, 2], [1, 0, 0]]), support=vectors)
     SparseHistograms(2 measures, 3 bins)
     """
+    refuse_containers(X, input_name)
     if isinstance(X, tuple):
         raise TypeError(
             f"Got {input_name}=a tuple, expected an array or a list of measures. Pass "
@@ -137,6 +144,8 @@ def clouds_from_groups(X, groups, weights=None):
     (['a', 'b'], [1, 2])
     """
     refuse_masked(weights, "weights")
+    for given, name in ((groups, "groups"), (weights, "weights")):
+        refuse_other_order(X, given, name)
     table, feature_names = check_table(X)
     n_rows = table.shape[0]
     names, order, offsets = check_groups(groups, n_rows)

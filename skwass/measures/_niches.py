@@ -9,7 +9,7 @@ from sklearn.utils.validation import check_array
 
 from ._convert import check_groups, fewest_bytes
 from ._views import CloudView, check_table
-from .layout import refuse_far, refuse_masked, to_numpy
+from .layout import refuse_far, refuse_masked, refuse_other_order, to_numpy
 
 # Candidates beyond those that are wanted, for ties: on a grid a dozen are equally far.
 _N_TIED = 16
@@ -80,6 +80,8 @@ def clouds_from_neighbors(
     >>> [x.ravel().tolist() for x in niches.points]
     [[6.0, 7.0], [5.0, 7.0], [6.0, 5.0], [5.0, 6.0]]
     """
+    for given, name in ((positions, "positions"), (groups, "groups")):
+        refuse_other_order(X, given, name)
     table, feature_names = check_table(X)
     n_rows = table.shape[0]
     positions = _check_positions(positions, n_rows)

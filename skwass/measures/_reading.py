@@ -5,7 +5,7 @@ from sklearn.utils.validation import validate_data
 
 from ._collections import Histograms, PointClouds
 from ._convert import as_measures
-from .layout import is_collection_of_clouds
+from .layout import is_collection_of_clouds, refuse_containers
 
 
 class MeasureReaderMixin:
@@ -25,6 +25,7 @@ class MeasureReaderMixin:
 
     def _read(self, X):
         """Check `X` for a fit from scratch and return measures."""
+        refuse_containers(X, "X")
         if is_collection_of_clouds(X):
             self._refuse_clouds(X)
         elif getattr(X, "shape", ())[1:] == (1,) and np.isrealobj(X):

@@ -83,6 +83,37 @@ def to_numpy(X):
     return X
 
 
+def refuse_containers(X, name):
+    """Raise for what holds tables, and measures only once it is said which.
+
+    Reading AnnData as rows would take minutes, and fail in the end.
+    """
+    if hasattr(X, "obsm") and hasattr(X, "var_names"):
+        raise TypeError(
+            f"Got {name} of type {type(X).__name__}, expected measures. Build them "
+            "with skwass.measures.niches_from_anndata or clouds_from_anndata."
+        )
+    if isinstance(X, tuple) and len(X) == 2 and isinstance(X[0], PointClouds):
+        raise TypeError(
+            f"Got {name}=clouds and their names, expected clouds. Unpack them: "
+            "clouds, names = clouds_from_groups(...)."
+        )
+
+
+def refuse_other_order(X, given, name):
+    """Raise if rows of two data frames have the same labels in another order."""
+    labels, others = getattr(X, "index", None), getattr(given, "index", None)
+    if not hasattr(labels, "equals") or not hasattr(others, "equals"):
+        return
+    if len(labels) == len(others) and not labels.equals(others):
+        if set(labels) == set(others):
+            raise ValueError(
+                f"Got {name} whose index has the labels of X in another order, "
+                f"expected the same: rows are taken as they come. Pass "
+                f"{name}.loc[X.index]."
+            )
+
+
 def refuse_masked(x, name):
     """Raise for masked entries: masks get lost, and what is under them would count."""
     parts = x if isinstance(x, list | tuple) else [x]

@@ -45,8 +45,11 @@ class FixedInput(nn.Module):
         generator: torch.Generator,
         pairs: np.ndarray,
         w: np.ndarray,
-    ) -> None:
-        """Take statistics of training measures, some pairs of which have labels w."""
+    ) -> Any:
+        """Take statistics of training measures, some pairs of which have labels w.
+
+        What is returned, if anything, is for the encoder to fit a formula to.
+        """
         raise NotImplementedError
 
     def rows(self, measures: Any, device: torch.device) -> Tensor:

@@ -110,12 +110,12 @@ class Network(nn.Module):
         w : ndarray of shape (n_pairs,)
             Their distances, in the unit of the data.
         """
-        self.inputs.fit_to(measures, generator, pairs, w)
+        known = self.inputs.fit_to(measures, generator, pairs, w)
         some = measures[evenly(len(measures), CALIBRATION_ROWS)]
         free, _ = self._rows_and_means(some, torch.device("cpu"))
         self.encoder.calibrate(free, squared)
-        if self.has_formula and len(pairs):
-            self._fit_formula(measures, pairs, w)
+        if self.has_formula:
+            self._fit_formula(*known)
         if self.decoder is not None:
             self.decoder.fit_to(self.inputs, measures)
 
@@ -200,14 +200,14 @@ class Network(nn.Module):
         return isinstance(self.encoder, FormulaEncoder)
 
     def _fit_formula(
-        self, measures: Measures, pairs: np.ndarray, w: np.ndarray
+        self, rows: np.ndarray, means: np.ndarray, ends: np.ndarray, w: np.ndarray
     ) -> None:
         """Let training begin with the formula that is nearest to labels."""
-        numbers, ends = np.unique(pairs, return_inverse=True)
-        free, means = self._rows_and_means(measures[numbers], torch.device("cpu"))
-        known = means.double().numpy() / float(self.scale)
-        labels = ends.reshape(-1, 2), w / float(self.scale)
-        reach = self.encoder.fit(free.double().numpy(), known, *labels)  # type: ignore[operator]
+        scale = float(self.scale)
+        if not len(w):
+            self.encoder.formula.start_at(float(self.inputs.unit) / scale, None)  # type: ignore[union-attr]
+            return
+        reach = self.encoder.fit(rows, means / scale, ends, w / scale)  # type: ignore[operator]
         if self.private is not None:
             self.private.start_at(reach)
 

@@ -72,7 +72,7 @@ class TrainingResult(NamedTuple):
 
     loss_curve: list[float]  # mean training loss of each epoch
     validation_scores: list[float]  # empty without validation
-    stopped_by: str  # "max_iter", "max_time", "early_stopping" or "callback"
+    stopped_by: str  # "max_iter", "max_time", "early_stopping", "callback", "formula"
 
 
 def one_cycle(progress: float) -> float:

@@ -18,7 +18,15 @@ import torch
 from torch import Tensor, nn
 
 from ..formulas.correction import fit_scale, gaps_squared
-from ..formulas.linear_ot import choose_axes, dropped_by, split_moves, unresolved
+from ..formulas.linear_ot import (
+    are_few,
+    choose_axes,
+    dropped_by,
+    pairs_within,
+    scores_apart,
+    split_moves,
+    unresolved,
+)
 from ..formulas.private_axis import fit_private
 from ..formulas.reference import make_reference
 from ..measures import Histograms, PointClouds
@@ -118,8 +126,20 @@ class TransportInput(FixedInput):
         generator: torch.Generator,
         pairs: np.ndarray,
         w: np.ndarray,
-    ) -> None:
-        """Take the reference, the scale of maps and axes from measures of training."""
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+        """Take the reference, the scale of maps and axes from measures of training.
+
+        Returns
+        -------
+        rows : ndarray of shape (n, size)
+            Of measures that pairs join, as a formula is to be fitted to them.
+        means : ndarray of shape (n, d) or (n, 0)
+            Exact means.
+        ends : ndarray of int of shape (n_pairs, 2)
+            Their numbers.
+        w : ndarray of shape (n_pairs,)
+            Distances.
+        """
         seed = int(torch.randint(2**31 - 1, (), generator=generator))
         rng = np.random.RandomState(seed)
         self.center.copy_(torch.from_numpy(center_of(measures)))
@@ -156,6 +176,15 @@ class TransportInput(FixedInput):
         size = np.square(points - weights @ points).sum(axis=1) @ weights
         size += np.square(_numpy(self.center)).sum()
         self.unit.fill_(float(np.sqrt(max(spread, ROUNDING**2 * size))) or 1.0)
+        rows, means = np.split(self._rows_of(some), [self.size], axis=1)
+        if are_few(len(known), self.n_columns):
+            how = sketched_dim, self.n_columns, rng
+            scores, dropped, half = scores_apart(features, *how)
+            rows[:, : self.n_columns] = scores / float(self.unit)
+            rows[:, -N_OWN] = np.sqrt(dropped) / float(self.unit)
+            kept = pairs_within(half, ends)
+            ends, w = ends[kept], w[kept]
+        return rows, means, ends, w
 
     def batches(
         self, clouds: Sequence[Cloud], device: torch.device | str = "cpu"
@@ -331,7 +360,10 @@ class _Formula(nn.Module):
 
     @torch.no_grad()
     def start_at(self, stretch: float, coefficients: np.ndarray | None) -> None:
-        """Start with a stretch of columns, and coefficients of what they leave out."""
+        """Start with a stretch of columns, and coefficients of what they leave out.
+
+        Without these, shares of the squared stretch stay what they are.
+        """
         self.raw_stretch.fill_(np.log(stretch) / RATE)
         if coefficients is not None:
             shares = coefficients.clip(min=_LEAST_SHARE) / stretch**2
