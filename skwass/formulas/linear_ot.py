@@ -267,10 +267,35 @@ def scores_apart(Z, dim, n_components, rng):
     return scores, dropped, half
 
 
-def pairs_within(half, ends):
-    """Return row numbers of pairs within halves; none if they are too few to fit to."""
-    together = np.flatnonzero(half[ends[:, 0]] == half[ends[:, 1]])
-    return together if len(together) >= _FEWEST_PAIRS else together[:0]
+def both_ways(rows, apart, half, ends):
+    """Return rows of measures and rows by axes of the other half, and their pairs.
+
+    To fit numbers to that are right for measures that axes were chosen by, and for
+    others. None of the pairs, where too few are within halves to be fitted to.
+
+    Parameters
+    ----------
+    rows, apart : ndarray of shape (n_measures, k)
+        As they are, and by axes of the other half.
+    half : ndarray of bool of shape (n_measures,)
+        Of :func:`scores_apart`.
+    ends : ndarray of int of shape (n_pairs, 2)
+        Pairs of measures.
+
+    Returns
+    -------
+    rows : ndarray of shape (2 * n_measures, k)
+    ends : ndarray of int of shape (n_both, 2)
+        Of these rows.
+    kept : ndarray of int of shape (n_both,)
+        Which pair each is.
+    """
+    within = np.flatnonzero(half[ends[:, 0]] == half[ends[:, 1]])
+    kept = np.append(np.arange(len(ends)), within)
+    both = np.concatenate([ends, len(rows) + ends[within]])
+    if len(within) < _FEWEST_PAIRS:
+        both, kept = both[:0], kept[:0]
+    return np.concatenate([rows, apart]), both, kept
 
 
 def are_few(n_measures, n_components):
@@ -336,9 +361,12 @@ def add_private(maps, Z, spreads, ends, w, rng):
         if are_few(len(Z), len(maps.components)):
             how = maps.points.shape[1], len(maps.components), rng
             scores, left_out, half = scores_apart(Z, *how)
-            kept = pairs_within(half, ends)
-            columns, dropped = maps.stretch * scores, left_out
-            ends, w, known_sq = ends[kept], w[kept], known_sq[kept]
+            rows = np.hstack([columns, dropped[:, None]])
+            apart = np.column_stack([maps.stretch * scores, left_out])
+            rows, ends, kept = both_ways(rows, apart, half, ends)
+            columns, dropped = rows[:, :-1], rows[:, -1]
+            spreads = np.tile(spreads, 2)
+            w, known_sq = w[kept], known_sq[kept]
     own = np.column_stack([dropped, spreads])
     stretch, private, reach = fit_private(columns, own, ends, w, known_sq)
     maps = replace(maps, private=private, reach=reach)

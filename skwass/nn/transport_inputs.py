@@ -20,9 +20,9 @@ from torch import Tensor, nn
 from ..formulas.correction import fit_scale, gaps_squared
 from ..formulas.linear_ot import (
     are_few,
+    both_ways,
     choose_axes,
     dropped_by,
-    pairs_within,
     scores_apart,
     split_moves,
     unresolved,
@@ -180,10 +180,11 @@ class TransportInput(FixedInput):
         if are_few(len(known), self.n_columns):
             how = sketched_dim, self.n_columns, rng
             scores, dropped, half = scores_apart(features, *how)
-            rows[:, : self.n_columns] = scores / float(self.unit)
-            rows[:, -N_OWN] = np.sqrt(dropped) / float(self.unit)
-            kept = pairs_within(half, ends)
-            ends, w = ends[kept], w[kept]
+            apart = rows.copy()
+            apart[:, : self.n_columns] = scores / float(self.unit)
+            apart[:, -N_OWN] = np.sqrt(dropped) / float(self.unit)
+            rows, ends, kept = both_ways(rows, apart, half, ends)
+            means, w = np.tile(means, (2, 1)), w[kept]
         return rows, means, ends, w
 
     def batches(
