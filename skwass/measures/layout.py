@@ -102,11 +102,12 @@ def refuse_containers(X, name):
 
 def refuse_other_order(X, given, name):
     """Raise if rows of two data frames have the same labels in another order."""
-    labels, others = getattr(X, "index", None), getattr(given, "index", None)
-    if not hasattr(labels, "equals") or not hasattr(others, "equals"):
+    labels = getattr(X, "index", None)
+    others = getattr(given, "index", None)
+    if not (hasattr(labels, "equals") and hasattr(others, "equals")):
         return
-    if len(labels) == len(others) and not labels.equals(others):
-        if set(labels) == set(others):
+    if len(labels) == len(others) and not labels.equals(others):  # type: ignore[union-attr, arg-type]
+        if set(labels) == set(others):  # type: ignore[arg-type]
             raise ValueError(
                 f"Got {name} whose index has the labels of X in another order, "
                 f"expected the same: rows are taken as they come. Pass "

@@ -205,7 +205,7 @@ class Network(nn.Module):
         """Let training begin with the formula that is nearest to labels."""
         scale = float(self.scale)
         if not len(w):
-            self.encoder.formula.start_at(float(self.inputs.unit) / scale, None)  # type: ignore[union-attr]
+            self.encoder.formula.start_at(float(self.inputs.unit) / scale, None)  # type: ignore[operator,union-attr]
             return
         reach = self.encoder.fit(rows, means / scale, ends, w / scale)  # type: ignore[operator]
         if self.private is not None:
