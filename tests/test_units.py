@@ -61,7 +61,10 @@ def plain():
 
 
 @every_embedder
-@pytest.mark.parametrize("power", [-220, -66, -20, 17, 64, 200])
+@pytest.mark.parametrize(
+    "power",
+    [-220, -20, 17, 200, *(pytest.param(k, marks=pytest.mark.slow) for k in (-66, 64))],
+)
 def test_powers_of_two_change_no_byte(name, power, plain):
     """Out to 1e66; WassersteinMDS takes fourth powers of distances, and no more."""
     expected, X, said = plain(name)
