@@ -365,6 +365,7 @@ def test_decoding_and_drawing(counts):
     assert_allclose(display.means[0], masses.mean(axis=0))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=str)
 @pytest.mark.parametrize(
     "check",

@@ -66,14 +66,18 @@ def default_size(measures, are_projected):
         return _N_REFERENCE
     if measures.sizes.max() > 2 * MAX_POINTS:
         return _N_REFERENCE
-    some = measures[evenly(len(measures), _N_SCALE)]
+    some = [measures.measure(i) for i in evenly(len(measures), _N_SCALE)]
     # Points in two halves are one point.
-    merged = [merge_coincident(*some.measure(i)) for i in range(len(some))]
-    sizes = {len(a) for _, a in merged}
-    are_even = all(np.ptp(a) <= _EVEN * a.max() for _, a in merged)
-    n_points = max(sizes)
-    is_one = len(sizes) == 1 and n_points <= MAX_POINTS
-    return n_points if is_one and are_even else _N_REFERENCE
+    merged = (merge_coincident(*cloud) for cloud in some)
+    return _common_size(some) or _common_size(list(merged)) or _N_REFERENCE
+
+
+def _common_size(clouds):
+    """Return how many points clouds have, if as many in all and of one mass."""
+    sizes = {len(a) for _, a in clouds}
+    are_even = all(np.ptp(a) <= _EVEN * a.max() for _, a in clouds)
+    is_one = len(sizes) == 1 and max(sizes) <= MAX_POINTS
+    return sizes.pop() if is_one and are_even else None
 
 
 def make_reference(reference, n_points, measures, solver, rng, n_jobs):

@@ -413,6 +413,7 @@ def test_few_labels_are_trained_for_more_epochs(small, digits, monkeypatch):
         assert embedder.fit(digits[0]).n_iter_ == expected
 
 
+@pytest.mark.slow
 def test_patience_grows_with_the_schedule(small, digits, monkeypatch):
     """A score that never changes ends training after a quarter of the epochs."""
     monkeypatch.setattr(ValidationScore, "__call__", lambda self, model: 0.5)
