@@ -8,7 +8,7 @@ from ..architectures.choice import as_object, choose_architecture, choose_decode
 from ..architectures.network import check_network, space_of
 from ..formulas.reference import check_maps
 from ..labels.schemes import SCHEMES, Blocks, LabelScheme, Pairs
-from ..measures.subsets import evenly
+from ..measures.subsets import evenly, means_of
 from ..ot import ExactWasserstein
 from ..ot.ground_truths import as_ground_truth, is_gromov, is_w2, is_wasserstein
 
@@ -153,7 +153,7 @@ def _choose_network(parameters, measures, truth, are_w2, otherwise):
     by_isometry = is_gromov(truth)
     # Masses change with each turn of a shape.
     otherwise = "fourier" if by_isometry else otherwise
-    if dim > _SLICED_DIM and (are_w2 or is_wasserstein(truth)):
+    if dim > _SLICED_DIM and is_wasserstein(truth):
         otherwise = "transport_maps"
     elif are_w2:
         otherwise = "slices"
@@ -261,7 +261,7 @@ def exceed_means(pairs, w, measures):
     rows = evenly(len(w), _N_CHECKED_PAIRS)
     pairs, w = pairs[rows], w[rows]
     numbers, positions = np.unique(pairs, return_inverse=True)
-    means = np.stack([a @ x for x, a in map(measures.measure, numbers)])
+    means = means_of(measures[numbers], 0.0)
     left, right = positions.reshape(-1, 2).T
     gaps = np.linalg.norm(means[left] - means[right], axis=1)
     return bool((w >= gaps * (1 - _TOLERANCE) - _TOLERANCE * w.max()).all())

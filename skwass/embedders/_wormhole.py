@@ -102,5 +102,5 @@ class WormholeEmbedder(TrainedEmbedder):
         if isinstance(measures, Histograms):
             sizes = measures.sizes
         else:
-            sizes = [len(a) for a in measures.masses]
+            sizes = measures.sizes
         self.padded_share_ = padded_share(sizes)

@@ -13,6 +13,7 @@ from .private_axis import fit_private
 # Of so many columns or more, two thirds are given to the mean, if it has as many
 # dimensions. With fewer, principal axes alone are better, of niches and of patients.
 _MIN_SKETCHED, _SHARE_SKETCHED = 48, 2 / 3
+# Of squared lengths, what is rounding where scores are in float32.
 _ROUNDED = 1e-6
 # Of so many measures per axis, axes say as much of others.
 _MANY = 10
@@ -327,7 +328,7 @@ def dropped_by(axes, centred, scores, dim):
     if dim:
         rest = centred[:, -dim:] - scores @ axes[:, -dim:]
         dropped -= np.square(rest).sum(axis=1)
-    # What is below rounding of scores in float32 would depend on how they were rounded.
+    # It would depend on what rows go together.
     return np.where(dropped > _ROUNDED * whole, dropped, 0.0)
 
 

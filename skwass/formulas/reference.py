@@ -131,8 +131,7 @@ def _centers(clouds, n_points, rng):
     points, masses = support_of(clouds)
     means = np.array([a @ x for x, a in map(clouds.measure, range(len(clouds)))])
     center = means.mean(axis=0)
-    sizes = [len(a) for a in clouds.masses]
-    points = points - np.repeat(means - center, sizes, axis=0)
+    points = points - np.repeat(means - center, clouds.sizes, axis=0)
     # Sorted and merged: neither order nor points in two halves change the reference.
     points, weights = merge_coincident(points, masses)
     if len(points) > _N_POINTS:

@@ -50,7 +50,7 @@ class Network(nn.Module):
     encoder : nn.Module
         [B, numbers of both] -> [B, k], or [B, k + 1] with a private axis. Its `blocks`
         are the sizes of parts of an embedding whose Euclidean distances add up, k in
-        all; `calibrate(rows, squared)` chooses scales.
+        all; `calibrate(rows, squared)` chooses scales, or `fit` those of a formula.
     decoder : MeasureDecoder or None
         [B, k + n_exact] -> measures.
     private_axis : bool
@@ -111,11 +111,12 @@ class Network(nn.Module):
             Their distances, in the unit of the data.
         """
         known = self.inputs.fit_to(measures, generator, pairs, w)
-        some = measures[evenly(len(measures), CALIBRATION_ROWS)]
-        free, _ = self._rows_and_means(some, torch.device("cpu"))
-        self.encoder.calibrate(free, squared)
         if self.has_formula:
             self._fit_formula(*known)
+        else:
+            some = measures[evenly(len(measures), CALIBRATION_ROWS)]
+            free, _ = self._rows_and_means(some, torch.device("cpu"))
+            self.encoder.calibrate(free, squared)
         if self.decoder is not None:
             self.decoder.fit_to(self.inputs, measures)
 
@@ -203,6 +204,7 @@ class Network(nn.Module):
         self, rows: np.ndarray, means: np.ndarray, ends: np.ndarray, w: np.ndarray
     ) -> None:
         """Let training begin with the formula that is nearest to labels."""
+        self.encoder.begin_gently()  # type: ignore[operator]
         scale = float(self.scale)
         if not len(w):
             self.encoder.formula.start_at(float(self.inputs.unit) / scale, None)  # type: ignore[operator,union-attr]

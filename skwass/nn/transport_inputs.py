@@ -338,8 +338,8 @@ class FormulaEncoder(nn.Module):
         return found.reach
 
     @torch.no_grad()
-    def calibrate(self, rows: Tensor, squared: bool) -> None:
-        """Let what is learned start small; the formula has its scale."""
+    def begin_gently(self) -> None:
+        """Let what is learned start small, beside the formula."""
         last = [x for x in self.layers.modules() if isinstance(x, nn.Linear)][-1]
         last.weight *= _GENTLE
         last.bias.zero_()

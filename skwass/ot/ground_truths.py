@@ -52,20 +52,20 @@ def is_gromov(ground_truth):
     return isinstance(as_ground_truth(ground_truth), _GROMOV)
 
 
-def is_w2(ground_truth):
-    """Whether a ground truth is a W2 with the Euclidean metric, so far as it says."""
+def is_wasserstein(ground_truth):
+    """Whether a ground truth is a W_p with the Euclidean metric, as far as it says."""
     truth = as_ground_truth(ground_truth)
     return (
         not isinstance(truth, _GROMOV)
-        and getattr(truth, "p", None) == 2
+        and hasattr(truth, "p")
         and is_euclidean(getattr(truth, "ground_metric", None))
     )
 
 
-def is_wasserstein(ground_truth):
-    """Whether a ground truth is a W_p with the Euclidean metric, as far as it says."""
+def is_w2(ground_truth):
+    """Whether a ground truth is a W2 with the Euclidean metric, so far as it says."""
     truth = as_ground_truth(ground_truth)
-    return hasattr(truth, "p") and is_euclidean(getattr(truth, "ground_metric", None))
+    return is_wasserstein(truth) and truth.p == 2
 
 
 def scales_with_points(ground_truth):
