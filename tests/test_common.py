@@ -138,6 +138,7 @@ def test_scikit_learn_checks_of_variants(estimator, check):
 
 
 # Beside other tests that start processes, which are then few and shared.
+@pytest.mark.slow
 @pytest.mark.parametrize("estimator", ESTIMATORS, ids=lambda e: type(e).__name__)
 def test_grid_search_in_processes(estimator, labelled_digits):
     X, W = labelled_digits

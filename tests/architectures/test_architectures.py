@@ -58,6 +58,7 @@ OF_MASSES = [
 CLOUDS = clouds_of(np.random.default_rng(0).integers(3, 9, size=40))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("embedder", EMBEDDERS, ids=lambda kind: kind.__name__)
 @pytest.mark.parametrize("architecture", [*OF_POINTS, *OF_MASSES], ids=repr)
 def test_any_network_goes_into_any_embedder(embedder, architecture, digits, tmp_path):

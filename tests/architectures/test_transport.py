@@ -71,6 +71,7 @@ def test_is_the_default_for_w2_in_many_dimensions(data, embedder, expected):
     )
 
 
+@pytest.mark.slow
 def test_learns_from_the_formula_on(data, fitted):
     """Untrained it is as good as its formula; trained, it has not lost that."""
     train, test, W = data

@@ -104,6 +104,7 @@ def test_it_is_not_planned_where_the_user_did(digits, clock, small):
     assert given.budget_ is None
 
 
+@pytest.mark.slow
 def test_it_is_found_again_in_a_pickle_not_in_a_file(digits, clock, small, tmp_path):
     clock.charge(0.2, PairObjective, "__call__")
     clock.charge(0.01, ExactWasserstein, "_solve")

@@ -129,6 +129,7 @@ def test_pandas_in_and_out(small, digits):
     assert len(Z) == 200
 
 
+@pytest.mark.slow
 def test_pipelines_knn_and_kmeans(small, digits):
     X_train, X_test, y_train, y_test = digits
     pipeline = make_pipeline(small(), KNeighborsClassifier(3)).fit(X_train, y_train)
@@ -137,6 +138,7 @@ def test_pipelines_knn_and_kmeans(small, digits):
     assert len(np.unique(clusters)) == 10
 
 
+@pytest.mark.slow
 def test_grid_search_with_memory_labels_once_a_fold(small, digits, tmp_path):
     """The second candidate of a fold computes no exact label: counted, not timed."""
     X, _, y, _ = digits
@@ -280,6 +282,7 @@ def test_early_stopping_stops(small, digits):
     assert embedder.n_iter_ < 10
 
 
+@pytest.mark.slow
 def test_warm_start_goes_on(small, digits):
     # Without slopes, whose weight starts anew with each schedule.
     parameters = {**LEARNING, "n_pairs": 800, "max_iter": 4}
@@ -295,6 +298,7 @@ def test_warm_start_goes_on(small, digits):
         embedder.fit(digits[0][:, :32])
 
 
+@pytest.mark.slow
 def test_a_fit_that_goes_on_sees_other_batches(small, digits, batches):
     """The same measures, in another order each time."""
     embedder = small(max_iter=1, warm_start=True)
@@ -366,6 +370,7 @@ def test_equal_measures_are_warned_of(small, digits):
         small(max_iter=1).fit(np.tile(digits[0][:1], (12, 1)))
 
 
+@pytest.mark.slow
 def test_validation_scores_are_by_epoch(small, digits):
     embedder = small(max_iter=2).fit(digits[0])
     embedder.partial_fit(digits[0])
@@ -404,6 +409,7 @@ def test_a_fit_on_the_cpu_makes_no_cuda_context(small, digits, monkeypatch):
     embedder.transform(digits[1])
 
 
+@pytest.mark.slow
 def test_few_labels_are_trained_for_more_epochs(small, digits, monkeypatch):
     """As many as make a number of steps; no fewer than an epoch count."""
     monkeypatch.setattr(_stages, "LEAST_STEPS", 24)

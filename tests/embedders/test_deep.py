@@ -27,6 +27,7 @@ def test_learned_distance_beats_scaled_pixels_on_unseen_images(
     assert error < 0.5 * relative_error(pixels, test_distances)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "architecture", ["slices", "dense", "convolutional", "courty2018"]
 )

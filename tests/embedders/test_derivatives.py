@@ -66,6 +66,7 @@ def test_derivatives_are_worth_labels(name, digits, test_distances):
     assert errors[1] < 0.98 * errors[0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", EMBEDDERS)
 def test_exact_solves_have_derivatives(name, digits, labelled_digits, batches):
     small = partial(make_small, EMBEDDERS[name], max_iter=1, n_pairs=100)

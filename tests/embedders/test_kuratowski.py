@@ -340,6 +340,7 @@ def test_an_adaptive_solver_is_near_rk4(digits):
     assert embedder("ode", solver="dopri5", max_iter=1).fit(digits[0]).n_iter_ == 1
 
 
+@pytest.mark.slow
 def test_decoded_images_are_measures_like_the_data(kind, digits):
     name, aggregation = kind
     parameters = {"aggregation": aggregation, "decoder": HistogramDecoder(0.02)}
@@ -352,6 +353,7 @@ def test_decoded_images_are_measures_like_the_data(kind, digits):
     assert not hasattr(embedder(name), "inverse_transform")
 
 
+@pytest.mark.slow
 def test_grid_search_over_architectures_and_aggregations(digits, tmp_path):
     """In a pipeline with neighbours."""
     X, X_test, y, y_test = digits

@@ -141,6 +141,7 @@ def test_files_and_pickles_carry_it(fitted, digits, tmp_path):
         np.testing.assert_array_equal(again.pairwise_distances(digits[1]), expected)
 
 
+@pytest.mark.slow
 def test_distances_are_nearer_with_it(name, fitted, digits, test_distances):
     if name in ("points", "untrained"):
         pytest.skip("learned nothing")
@@ -308,6 +309,7 @@ def test_going_on_keeps_it(digits):
     assert embedder.transform(digits[1]).shape == (100, 17)
 
 
+@pytest.mark.slow
 def test_clusters_and_neighbours_in_a_pipeline_are_as_good(digits):
     X, _, y, _ = digits
     # Enough that clusters do not depend on how k-means begins.

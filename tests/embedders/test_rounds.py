@@ -177,6 +177,7 @@ def test_what_rounds_need(digits):
         make_small(DeepWassersteinEmbedder, labels=Doubling(1.0)).fit(digits[0])
 
 
+@pytest.mark.slow
 def test_learned_layers_get_single_pairs(images):
     embedder = make_small(
         WormholeEmbedder,

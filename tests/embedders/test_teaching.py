@@ -161,6 +161,7 @@ def test_one_map_has_no_distances(digits, small):
         small(n_maps=1).fit(digits[0])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["trained", "linear"])
 def test_memory_keeps_maps(name, digits, tmp_path):
     """Also for another network: maps do not depend on it."""

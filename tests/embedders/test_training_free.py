@@ -181,6 +181,7 @@ def test_pandas_in_and_out(make, digits):
     assert list(Z.columns) == list(embedder.get_feature_names_out())
 
 
+@pytest.mark.slow
 def test_in_a_pipeline_and_a_search(name, make, digits):
     X_train, X_test, y_train, y_test = digits
     pipeline = make_pipeline(make(), KNeighborsClassifier(3)).fit(X_train, y_train)

@@ -188,6 +188,7 @@ def test_distances_in_the_place_of_targets_are_refused(name, labelled_digits):
             make().partial_fit(X, W)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "rate"), [("deep", 10.0), ("kuratowski", 1e-6), ("wormhole", 10.0)]
 )

@@ -12,6 +12,7 @@ def residual(z, landmarks, d_sq):
     return np.square(cdist(z, landmarks, "sqeuclidean") - d_sq).sum(axis=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "k"), [(6, 1), (5, 2), (9, 2), (6, 3), (30, 4)])
 def test_no_descent_from_anywhere_is_better(n, k):
     rng = np.random.default_rng(n)

@@ -115,6 +115,7 @@ def test_what_a_ground_truth_does_not_use_may_change(module, edit):
     assert len(set(before)) == len(before)
 
 
+@pytest.mark.slow
 def test_they_are_the_same_in_each_process(module, tmp_path):
     code = (
         "import rulers; from skwass.ot import ExactWasserstein;"

@@ -377,6 +377,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_kills_lose_only_what_was_not_noted(tmp_path):
     """By SIGKILL, alone and beside another worker.
 
