@@ -1,6 +1,7 @@
 """Clouds of cells and of words: all embedders and baselines on what they never saw.
 
     python benchmarks/cells.py --data DIR [--dataset niches] [--seeds 0 1 2]
+    python benchmarks/cells.py --data DIR --peer ENV/bin/python
     python benchmarks/cells.py --data DIR --scale 256058
 
 `DIR` as for `private_axis.py`, and `docs_r8.npz` with `words_w2v300.npz`. Niches are
@@ -10,6 +11,10 @@ patients are held out. The distances that are judged, and recall, are those of
 `private_axis.py`; labels are solved within the time of `fit`. Accuracy is that of the 5
 nearest neighbours by `embedded_distances`, for the type of the cell in the middle, or
 the class of a document.
+
+`--peer` names a Python that has the package `wassersteinwormhole` (see
+`wormhole_peer.py`), which alone is trained then, on the same measures, for `--budget`
+seconds; its distances are multiplied by what fits the test pairs best, in its favour.
 
 `--scale N` repeats the tissue until there are N niches of 11 cells, without copies,
 and prints time and peak memory of labels, fit and transform.
@@ -24,15 +29,18 @@ from dwe_mnist import timed
 from private_axis import NICHE_RADIUS, Truth, patients
 from scipy.sparse import csr_array
 from scipy.spatial import cKDTree
+from scipy.spatial.distance import cdist
+from wormhole_peer import encode_with_peer
 
 from skwass import (
+    GaussianEmbedder,
     LinearOTEmbedder,
     PseudobulkEmbedder,
     SlicedRegressionEmbedder,
     SlicedWassersteinEmbedder,
     WormholeEmbedder,
 )
-from skwass.measures import clouds_from_neighbors
+from skwass.measures import PointClouds, as_measures, clouds_from_neighbors
 
 DATASETS = ("niches", "niches of 30", "random", "patients", "documents")
 # Documents that are learned from, and judged.
@@ -46,6 +54,7 @@ def embedders(seed, n_jobs, **options):
     return {
         "means": PseudobulkEmbedder(scale=True, **how),
         "means, private axis": PseudobulkEmbedder(scale=True, private_axis=True, **how),
+        "Gaussian": GaussianEmbedder(**how),
         "sliced": SlicedWassersteinEmbedder(scale=True, **how),
         "sliced regression": SlicedRegressionEmbedder(**how),
         "linear OT, 64": LinearOTEmbedder(64, **how),
@@ -159,6 +168,33 @@ def compare(folder, dataset, seeds, names, n_jobs):
         )
 
 
+def compare_peer(folder, dataset, python, budget):
+    """Print what the peer makes of one data set."""
+    ((train, known), (test, classes)), options = data_of(folder, dataset)
+    truth = Truth(dataset, test, options, 1)
+    measures = as_measures(train, **options)
+    both = [m.measure(i) for m in (truth.measures, measures) for i in range(len(m))]
+    n_train, n_test = len(measures), len(truth.measures)
+    clouds = PointClouds([points for points, _ in both], [w for _, w in both])
+    rows, (n_steps, _, fit_time, seconds) = encode_with_peer(
+        python, clouds[n_test:], clouds, budget
+    )
+    Z, Z_train = rows[:n_test], rows[n_test:]
+    d = np.linalg.norm(Z[truth.pairs[:, 0]] - Z[truth.pairs[:, 1]], axis=1)
+    row = truth.report(
+        d * (d @ truth.w) / (d @ d), cdist(Z[truth.queries], Z[truth.stored]), Z
+    )
+    accuracy = np.nan
+    if classes is not None:
+        accuracy = np.mean(vote(cdist(Z, Z_train), known) == classes)
+    print(
+        f"| {dataset} | peer, {n_steps:.0f} steps of {n_train} clouds | {Z.shape[1]} "
+        f"| {row['corr']:.4f} | {row['R2']:.3f} | {row['recall']:.3f} "
+        f"| {accuracy:.3f} | {fit_time:.0f} | {len(rows) / seconds:,.0f} |",
+        flush=True,
+    )
+
+
 def judge_pairs(truth, embedder):
     """Return what an estimator of distances says, rather than its rows."""
     measures, w = truth.measures, truth.w
@@ -212,6 +248,8 @@ def main():
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--scale", type=int, help="how many niches")
     parser.add_argument("--n-jobs", type=int, default=1)
+    parser.add_argument("--peer", help="a Python that has the peer")
+    parser.add_argument("--budget", type=float, default=600.0, help="its seconds")
     args = parser.parse_args()
     if args.scale:
         at_scale(args.data, args.scale, args.n_jobs)
@@ -221,6 +259,9 @@ def main():
         "| accuracy | fit, s | transform, per s |"
     )
     for dataset in args.dataset:
+        if args.peer:
+            compare_peer(args.data, dataset, args.peer, args.budget)
+            continue
         compare(args.data, dataset, args.seeds, args.embedder, args.n_jobs)
 
 

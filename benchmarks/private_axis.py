@@ -127,9 +127,12 @@ class Truth:
     def judge(self, embedder):
         """Return errors of an embedder, bias by decile of W in percent, and recall."""
         Z = embedder.transform(self.measures)
-        d, w = embedder._paired_distances(Z, self.pairs), self.w
         D = embedder.embedded_distances(Z[self.queries], Z[self.stored])
-        rows = cdist(Z[self.queries], Z[self.stored])
+        return self.report(embedder._paired_distances(Z, self.pairs), D, Z)
+
+    def report(self, d, D, Z):
+        """Return the same of distances of pairs, of queries to stored, and rows."""
+        w, rows = self.w, cdist(Z[self.queries], Z[self.stored])
         relative = 100 * (d - w) / w
         deciles = np.array_split(np.argsort(w), 10)
         return {

@@ -21,9 +21,7 @@ import argparse
 import contextlib
 import io
 import resource
-import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -32,6 +30,7 @@ import torch
 from dwe_mnist import timed
 from scipy.stats import special_ortho_group
 from sklearn.neighbors import KNeighborsClassifier
+from wormhole_peer import encode_with_peer
 
 from skwass import WormholeEmbedder
 from skwass.architectures import CloudDecoder
@@ -43,39 +42,6 @@ N_TEST_PAIRS = 2_000
 N_GROMOV_POINTS = 128
 # What the peer is trained on and judged by: it pads all clouds to the largest.
 N_PEER_TRAIN, N_PEER_TEST = 20_000, 2_000
-
-PEER = """
-import sys, time
-import numpy as np
-folder, budget = sys.argv[1], float(sys.argv[2])
-from importlib import import_module
-peer = import_module("wassersteinwormhole.Wormhole")
-start = time.monotonic()
-with np.load(folder + "/clouds.npz", allow_pickle=True) as a:
-    clouds, weights = list(a["clouds"]), list(a["weights"])
-    test, test_weights = list(a["test"]), list(a["test_weights"])
-class Timed:
-    def __init__(self, n, **kwargs): self.n_done = 0
-    def __iter__(self):
-        while time.monotonic() - start < budget:
-            yield self.n_done
-            self.n_done += 1
-    def set_description(self, *args, **kwargs): pass
-    def refresh(self, *args, **kwargs): pass
-made = []
-peer.trange = lambda n, **kwargs: made.append(Timed(n)) or made[-1]
-model = peer.Wormhole(clouds, weights=weights)
-ready = time.monotonic() - start
-model.train()
-fit = time.monotonic() - start
-for n in (64, len(test) % 64 or 64):  # compile outside the clock
-    model.encode(test[:n], test_weights[:n])
-begin = time.monotonic()
-Z = np.concatenate([model.encode(test[k:k + 64], test_weights[k:k + 64])
-                    for k in range(0, len(test), 64)])
-encode = time.monotonic() - begin
-np.savez(folder + "/peer.npz", Z=Z, numbers=[made[0].n_done, ready, fit, encode])
-"""
 
 
 class Stamped(io.TextIOBase):
@@ -162,19 +128,7 @@ def report(rows):
 def run_peer(args, train, test, pairs, W, ours):
     """Train and judge the peer on the same clouds; print both."""
     sides = [as_clouds(train, args)[:N_PEER_TRAIN], as_clouds(test, args)[:N_PEER_TEST]]
-    arrays = {}
-    for clouds, names in zip(
-        sides, (("clouds", "weights"), ("test", "test_weights")), strict=True
-    ):
-        for name, parts in zip(names, (clouds.points, clouds.masses), strict=True):
-            arrays[name] = np.empty(len(parts), dtype=object)
-            arrays[name][:] = [np.asarray(part, dtype=np.float32) for part in parts]
-    with tempfile.TemporaryDirectory() as folder:
-        np.savez(folder + "/clouds.npz", **arrays)
-        command = [args.peer, "-c", PEER, folder, str(args.budget)]
-        subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
-        with np.load(folder + "/peer.npz") as answer:
-            Z, (n_steps, ready, fit, encode) = answer["Z"], answer["numbers"]
+    Z, (n_steps, ready, fit, encode) = encode_with_peer(args.peer, *sides, args.budget)
     kept = (pairs < N_PEER_TEST).all(axis=1)
     corr = np.corrcoef(predicted(Z, pairs[kept]), W[kept])[0, 1]
     own = np.corrcoef(ours["found"][kept], W[kept])[0, 1]
