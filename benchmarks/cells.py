@@ -46,6 +46,8 @@ DATASETS = ("niches", "niches of 30", "random", "patients", "documents")
 # Documents that are learned from, and judged.
 N_DOCUMENTS = 2_000, 1_000
 N_NEIGHBORS_VOTE = 5
+# Those whose distances are not those of rows.
+OF_PAIRS = "Gaussian", "sliced regression"
 
 
 def embedders(seed, n_jobs, **options):
@@ -145,7 +147,7 @@ def compare(folder, dataset, seeds, names, n_jobs):
             _, fit_time = timed(embedder.fit, train)
             embedder.transform(test[:2])
             Z, seconds = timed(embedder.transform, test)
-            judge = judge_pairs if name == "sliced regression" else Truth.judge
+            judge = judge_pairs if name in OF_PAIRS else Truth.judge
             row = judge(truth, embedder)
             accuracy = np.nan
             if classes is not None:
