@@ -265,3 +265,22 @@ def test_a_whole_table_is_no_measure():
 def test_columns_are_named_one_by_one():
     with pytest.raises(TypeError, match="Got groupby of type list.*Join columns first"):
         clouds_from_anndata(likeness(), ["patient", "slice"])
+
+
+@pytest.mark.slow
+def test_scanpy_finds_the_neighbours_of_rows():
+    """Runs where scanpy is installed; it does not go with every pandas."""
+    scanpy = pytest.importorskip("scanpy")
+    anndata = pytest.importorskip("anndata")
+    rng = np.random.default_rng(0)
+    adata = anndata.AnnData(rng.normal(size=(60, 4)).astype(np.float32))
+    adata.obsm["spatial"] = rng.normal(size=(60, 2))
+    niches = niches_from_anndata(adata, n_neighbors=5)
+    embedder = LinearOTEmbedder(n_pairs=100, random_state=0)
+    Z = adata.obsm["X_skwass"] = embedder.fit_transform(niches)
+    scanpy.pp.neighbors(adata, n_neighbors=4, use_rep="X_skwass")
+    own = np.linalg.norm(Z[:, None] - Z[None], axis=2)
+    found = adata.obsp["distances"].toarray()
+    for row, distances in zip(found, own, strict=True):
+        expected = np.sort(distances)[1:4]
+        np.testing.assert_allclose(np.sort(row[row > 0]), expected, rtol=1e-5)
