@@ -277,8 +277,8 @@ class WassersteinEmbedder(
         refuse_other_unit(w)
         return pairs, w
 
-    def _labeller(self):
-        return Labeller(self.ground_truth, self.memory, self.n_jobs)
+    def _labeller(self, checkpoint=None):
+        return Labeller(self.ground_truth, self.memory, self.n_jobs, checkpoint)
 
     @contextmanager
     def _rollback(self):

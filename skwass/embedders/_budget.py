@@ -157,6 +157,24 @@ class Budget:
         return replace(self, expected_pairs=expected, expected_worth=worth[best])
 
 
+def plans_time(parameters, scheme, given):
+    """Return whether time is limited, and how to spend it left open.
+
+    Parameters
+    ----------
+    parameters : dict
+        Of an embedder.
+    scheme : LabelScheme
+        What chooses pairs.
+    given : tuple or None
+        Labels of the user.
+    """
+    is_limited = parameters["max_time"] is not None
+    is_open = parameters["n_pairs"] == "auto" and not parameters["n_maps"]
+    is_listed = not (scheme.in_batch or scheme.in_rounds)
+    return is_limited and is_open and is_listed and given is None
+
+
 def choose_budget(budget, n_workers, slopes_are_open):
     """Return the budget with derivatives or without, whichever is worth more.
 

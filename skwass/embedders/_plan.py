@@ -97,6 +97,8 @@ class FitRun:
         Told of what happens.
     deadline : float or None
         When to end.
+    checkpoint : Checkpoint or None
+        What was done before, and where to note what is done.
     """
 
     module: object
@@ -106,6 +108,7 @@ class FitRun:
     generator: object
     reporter: object
     deadline: float | None
+    checkpoint: object = None
 
 
 def make_plan(parameters, measures, given, otherwise, fitted):

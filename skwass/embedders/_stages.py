@@ -7,7 +7,7 @@ import torch
 
 from .. import _clock
 from ..nn.pairs import FreshPairs, PairBatches, RowDistances
-from ..nn.train import TrainingResult, seeded, train
+from ..nn.train import TrainingOptions, TrainingResult, seeded, train
 
 # Measures of a step on maps, all pairs of which are compared, and the fewest steps of
 # an epoch, for few maps.
@@ -34,7 +34,7 @@ def fresh_batches(labelled, labeller, scale, n_pairs, block_size, device):
         return in_units(w, slopes, scale)
 
     members = torch.from_numpy(labelled.members)
-    return FreshPairs(members, label, block_size, n_steps, device)
+    return FreshPairs(members, label, block_size, n_steps, device, labeller)
 
 
 def pairs_per_step(n_pairs):
@@ -113,7 +113,34 @@ def patience(n_epochs):
     return max(_LEAST_PATIENCE, n_epochs // 4)
 
 
-def train_stages(stages, module, loss, validate, generator, reporter):
+def training_options(parameters, batches, deadline, rate=None):
+    """Return how to train on batches; on one epoch of any, if they are None.
+
+    Parameters
+    ----------
+    parameters : dict
+        Of an embedder.
+    batches : PairBatches, FreshPairs or None
+        To train on.
+    deadline : float or None
+        When to end.
+    rate : float, default=None
+        Instead of the learning rate.
+    """
+    names = TrainingOptions.__dataclass_fields__.keys() - {"deadline"}
+    settings = {name: parameters[name] for name in names}
+    if batches is None:
+        settings["max_iter"] = 1
+    elif settings["max_iter"] == "auto":
+        settings["max_iter"] = n_epochs(len(batches))
+    if settings["n_iter_no_change"] == "auto":
+        settings["n_iter_no_change"] = patience(settings["max_iter"])
+    if rate is not None:
+        settings["learning_rate"] = rate
+    return TrainingOptions(**settings, deadline=deadline)
+
+
+def train_stages(stages, module, loss, validate, generator, reporter, checkpoint):
     """Train on the batches of each stage in turn; return the result of all.
 
     Parameters
@@ -124,13 +151,15 @@ def train_stages(stages, module, loss, validate, generator, reporter):
         Trained in place.
     loss, validate, generator, reporter : object
         As in :func:`skwass.nn.train.train`.
+    checkpoint : Checkpoint or None
+        Each stage goes on from what it has noted.
     """
     losses, scores, stopped_by = [], [], "max_iter"
     with seeded(generator, next(module.parameters()).device):
         for batches, options in stages:
-            result = train(
-                module, batches, loss, validate, options, generator, reporter
-            )
+            journal = None if checkpoint is None else checkpoint.training()
+            parts = module, batches, loss, validate, options, generator, reporter
+            result = train(*parts, journal)
             losses += result.loss_curve
             scores += result.validation_scores
             stopped_by = result.stopped_by

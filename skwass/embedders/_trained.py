@@ -21,15 +21,10 @@ from ..labels.rounds import label_more
 from ..labels.solve import BatchLabeller
 from ..measures.layout import refuse_square
 from ..nn.objectives import PairObjective, ValidationScore
-from ..nn.train import (
-    TrainingOptions,
-    TrainingResult,
-    make_optimizer,
-    seeded,
-    train_epoch,
-)
+from ..nn.train import TrainingResult, make_optimizer, seeded, train_epoch
 from ._base import at_least_two, fresh_random_state
-from ._budget import TRIAL_SHARE, Budget, choose_budget, measure_speeds
+from ._budget import TRIAL_SHARE, Budget, choose_budget, measure_speeds, plans_time
+from ._checkpoint import open_checkpoint
 from ._checks import network_parameters, warn_of_changes
 from ._network import NetworkEmbedder
 from ._parameters import TrainedParameters
@@ -45,10 +40,9 @@ from ._stages import (
     label_scale,
     map_batches,
     map_deadline,
-    n_epochs,
     pair_batches,
-    patience,
     train_stages,
+    training_options,
 )
 
 
@@ -65,7 +59,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
     _made_with: list[str]
 
     @_fit_context(prefer_skip_nested_validation=True)
-    def fit(self, X, y=None, *, pairs=None, distances=None):
+    def fit(self, X, y=None, *, pairs=None, distances=None, checkpoint=None):
         """Label pairs of measures, or take given labels, and train on them.
 
         Parameters
@@ -81,15 +75,26 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             W of `pairs`, not squared; or of all pairs, as a matrix of shape
             (n_samples, n_samples), with `pairs` None. A dozen of them are solved, if
             that takes no more than a second, and a warning says how they differ from W.
+        checkpoint : str or path, default=None
+            File in which labels, maps and the state of training are noted every few
+            seconds. Killed at any moment, the same call goes on from it, and ends with
+            the same bytes as one that was never stopped, on one kind of machine; the
+            seeds are noted too, so also with `random_state=None`. It stays until you
+            delete it.
 
         Returns
         -------
         self : object
             Fitted estimator.
+
+        Raises
+        ------
+        ValueError
+            If `checkpoint` is a file of another fit, or `max_time` is set too.
         """
         refuse_square(y, X, "Pass distances=y.")
         with self._rollback():
-            return self._fit(X, y, pairs, distances)
+            return self._fit(X, y, pairs, distances, checkpoint)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X, y=None, *, pairs=None, distances=None):
@@ -115,14 +120,15 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         with self._rollback():
             return self._partial_fit(X, y, pairs, distances)
 
-    def _fit(self, X, y, pairs, distances):
+    def _fit(self, X, y, pairs, distances, path):
         start = _clock.now()
         device = self._device(for_training=True)
         goes_on = self.warm_start and hasattr(self, "module_")
         measures = self._check_several(X, goes_on)
         given = self._check_given(measures, pairs, distances)
         plan = self._make_plan(measures, given, goes_on)
-        pair_seed, training_seed = self._seeds(goes_on)
+        checkpoint = open_checkpoint(path, self, measures, given, goes_on)
+        pair_seed, training_seed = self._seeds(goes_on, checkpoint)
         generator = torch.Generator().manual_seed(training_seed)
         pair_rng = np.random.RandomState(pair_seed)
         in_rounds = plan.scheme.in_rounds and given is None
@@ -132,16 +138,18 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         fraction = plan.held_out(self.validation_fraction, len(measures))
         fraction = fraction if self.early_stopping else 0.0
         budget = None
-        if self._plans_time(plan, given):
+        if plans_time(self.get_params(deep=False), plan.scheme, given):
             budget = self._budget(start, measures, plan, device)
             plan = budget.followed_by(plan)
             reporter.tell(budget)
+        labeller = self._labeller(checkpoint)
         labelled = self._obtain_labels(
-            measures, given, plan, fraction, pair_rng, reporter, start, budget
+            labeller, measures, given, plan, fraction, pair_rng, reporter, start, budget
         )
         module = self._module(measures, plan, labelled, generator).to(device)
         deadline = self._deadline(start)
-        run = FitRun(module, measures, plan, device, generator, reporter, deadline)
+        parts = module, measures, plan, device, generator, reporter, deadline
+        run = FitRun(*parts, checkpoint)
         labelled, result, in_batch, n_mapped = self._train(
             run, labelled, training_seed, pair_rng if in_rounds else None
         )
@@ -154,12 +162,6 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             self.budget_ = budget.summary(len(labelled.train))
         reporter.end_training(result.stopped_by)
         return self
-
-    def _plans_time(self, plan, given):
-        """Return whether time is limited, and how to spend it left open."""
-        is_open = self.n_pairs == "auto" and given is None and not self.n_maps
-        is_listed = not (plan.scheme.in_batch or plan.scheme.in_rounds)
-        return self.max_time is not None and is_open and is_listed
 
     def _budget(self, start, measures, plan, device):
         """Measure solver and training, and decide how to spend time."""
@@ -205,9 +207,10 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             Solves of maps.
         """
         rate, stages, n_mapped = self.learning_rate, [], 0
+        labeller = self._labeller(run.checkpoint)
         if self.n_maps and not run.plan.goes_on:
             numbers, Z, n_mapped = learn_maps(
-                self._labeller(), self.n_maps, run.measures, labelled, seed
+                labeller, self.n_maps, run.measures, labelled, seed
             )
             batches = map_batches(numbers, Z, float(run.module.scale), run.device)
             options = self._options(batches, map_deadline(run.deadline))
@@ -220,8 +223,9 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         validate = self._score(run, labelled, labelled.validation)
         if validate is None and self.early_stopping and run.plan.may_stay:
             return labelled, TrainingResult([], [], "formula"), in_batch, n_mapped
-        common = run.module, loss, validate, run.generator, run.reporter
-        result = train_stages(stages, *common)
+        parts = run.module, loss, validate, run.generator, run.reporter
+        learn = partial(train_stages, checkpoint=run.checkpoint)
+        result = learn(stages, *parts)
         if pair_rng is None:
             return labelled, result, in_batch, n_mapped
         if not result.validation_scores:
@@ -231,11 +235,11 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         def fit_round(labelled):
             batches, _ = self._batches(run, labelled)
             options = self._options(batches, run.deadline, rate)
-            return train_stages([(batches, options)], *common)
+            return learn([(batches, options)], *parts)
 
         more = partial(
             label_more,
-            self._labeller(),
+            labeller,
             run.measures,
             rng=pair_rng,
             centred=run.plan.exact_mean,
@@ -258,7 +262,9 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         generator = torch.Generator().manual_seed(seed)
         rng = np.random.RandomState(seed)
         reporter = FitReporter(self, X, y)
-        labelled = self._obtain_labels(measures, given, plan, 0.0, rng, reporter, None)
+        labelled = self._obtain_labels(
+            self._labeller(), measures, given, plan, 0.0, rng, reporter, None
+        )
         module = self._module(measures, plan, labelled, generator).to(device)
         run = FitRun(module, measures, plan, device, generator, reporter, None)
         options = self._options(None, None)
@@ -296,14 +302,22 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         return make_plan(parameters, measures, given, self._otherwise, fitted)
 
     def _obtain_labels(
-        self, measures, given, plan, fraction, rng, reporter, start, budget=None
+        self,
+        labeller,
+        measures,
+        given,
+        plan,
+        fraction,
+        rng,
+        reporter,
+        start,
+        budget=None,
     ):
         """Return labelled pairs, given by the user or drawn, split by measures."""
         how = {"scheme": plan.scheme, "fraction": fraction}
         if given is not None:
             pairs, w = given
             return split_given(len(measures), pairs, w, rng, **how)
-        labeller = self._labeller()
         labeller.warn_of_idle_memory(self.random_state)
         if budget is None:
             how |= {"n_pairs": self._n_pairs, "deadline": self._deadline(start, 0.5)}
@@ -348,7 +362,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         self._made_with = network_parameters(self.get_params(deep=False))
         return self._choose_unit(measures)
 
-    def _seeds(self, goes_on):
+    def _seeds(self, goes_on, checkpoint=None):
         """Return seeds of the choice of pairs and of the training.
 
         A fit that goes on holds out the measures that the first one did, or it would be
@@ -356,7 +370,10 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         """
         if not goes_on:
             rng = fresh_random_state(self.random_state)
-            self._first_seeds = [int(seed) for seed in rng.randint(2**31 - 1, size=2)]
+            seeds = [int(seed) for seed in rng.randint(2**31 - 1, size=2)]
+            if checkpoint is not None:
+                seeds = checkpoint.settle("seeds", seeds)
+            self._first_seeds = seeds
         pair_seed, training_seed = self._first_seeds
         return pair_seed, training_seed + (self.n_iter_ if goes_on else 0)
 
@@ -367,17 +384,8 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
 
     def _options(self, batches, deadline, rate=None):
         """Return how to train on batches; on one epoch of any, if they are None."""
-        names = TrainingOptions.__dataclass_fields__.keys() - {"deadline"}
-        settings = {name: getattr(self, name) for name in names}
-        if batches is None:
-            settings["max_iter"] = 1
-        elif self.max_iter == "auto":
-            settings["max_iter"] = n_epochs(len(batches))
-        if self.n_iter_no_change == "auto":
-            settings["n_iter_no_change"] = patience(settings["max_iter"])
-        if rate is not None:
-            settings["learning_rate"] = rate
-        return TrainingOptions(**settings, deadline=deadline)
+        parameters = self.get_params(deep=False)
+        return training_options(parameters, batches, deadline, rate)
 
     def _module(self, measures, plan, labelled, generator):
         """Return the module to train, a copy: a fit that fails changes nothing."""

@@ -49,7 +49,7 @@ def learn_maps(labeller, n_maps, measures, labelled, seed):
     return numbers, Z, 0 if is_kept else n_solves
 
 
-def _map(measures, pairs, w, state, ground_truth, n_jobs):
+def _map(measures, pairs, w, state, ground_truth, n_jobs, known):
     """Return embeddings by maps that are corrected by labels, and how many solves."""
     rng = np.random.RandomState()
     rng.set_state(state)
@@ -57,7 +57,7 @@ def _map(measures, pairs, w, state, ground_truth, n_jobs):
     points, weights, n_solves = make_reference(
         "barycenter", N_REFERENCE, measures, solver, rng, n_jobs
     )
-    moves = transport_maps(points, weights, measures, solver, n_jobs)
+    moves = transport_maps(points, weights, measures, solver, n_jobs, known)
     fits = {"scale": len(pairs) > 0, "correction": len(pairs) > 0}
     _, Z = fit_maps(moves, (points, weights), solver, pairs, w, **fits)
     return Z, n_solves + len(measures)

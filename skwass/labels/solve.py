@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from itertools import count
 from numbers import Integral
+from typing import Any
 
 import numpy as np
 from sklearn.utils.validation import check_memory
@@ -29,11 +30,14 @@ class Labeller:
         Keeps labels.
     n_jobs : int or None
         Workers.
+    checkpoint : object or None
+        Its `chunks(kind)` are what an earlier fit has left of the next call.
     """
 
     ground_truth: object
     memory: object = None
     n_jobs: int | None = None
+    checkpoint: Any = None
 
     def label(
         self,
@@ -73,7 +77,12 @@ class Labeller:
         """
         if until is not None:
             on_chunk = partial(_report_and_ask, on_chunk, until, count(1))
-        settings = {"n_jobs": self.n_jobs, "deadline": deadline, "on_chunk": on_chunk}
+        settings = {
+            "n_jobs": self.n_jobs,
+            "deadline": deadline,
+            "on_chunk": on_chunk,
+            "known": self._known("labels"),
+        }
         ground_truth, code = self._identified()
         key = (measures, pairs, ground_truth, gradients, __version__, code)
         cached = check_memory(self.memory).cache(
@@ -94,7 +103,7 @@ class Labeller:
         return labels
 
     def recall(self, function, *values):
-        """Return `function(*values, ground_truth, n_jobs)`, and if it was kept.
+        """Return `function(*values, ground_truth, n_jobs, known)`, and if it was kept.
 
         Parameters
         ----------
@@ -105,11 +114,16 @@ class Labeller:
         """
         ground_truth, code = self._identified()
         key = (function, values, ground_truth, __version__, code)
+        settings = {"n_jobs": self.n_jobs, "known": self._known("maps")}
         cached = check_memory(self.memory).cache(
-            _call, ignore=["ground_truth", "n_jobs"]
+            _call, ignore=["ground_truth", *settings]
         )
-        is_kept = cached.check_call_in_cache(*key, n_jobs=self.n_jobs)
-        return cached(*key, n_jobs=self.n_jobs), is_kept
+        is_kept = cached.check_call_in_cache(*key, **settings)
+        return cached(*key, **settings), is_kept
+
+    def _known(self, kind):
+        """Return what is known of the chunks of a call, to be added to."""
+        return None if self.checkpoint is None else self.checkpoint.chunks(kind)
 
     def _identified(self):
         """Return the ground truth, and its code for a memory, if there is one.
@@ -150,18 +164,25 @@ def _solve(
     n_jobs,
     deadline,
     on_chunk,
+    known,
 ):
     """Label pairs; version and code are there for the cache to tell others by."""
     settings = {"n_jobs": n_jobs, "deadline": deadline, "on_chunk": on_chunk}
     labels = label_pairs(
-        measures, measures, pairs, ground_truth, gradients=gradients, **settings
+        measures,
+        measures,
+        pairs,
+        ground_truth,
+        gradients=gradients,
+        known=known,
+        **settings,
     )
     return labels.w, slopes_of(labels)
 
 
-def _call(function, values, ground_truth, version, code, *, n_jobs):
+def _call(function, values, ground_truth, version, code, *, n_jobs, known):
     """Call a function; version and code are there for the cache to tell others by."""
-    return function(*values, ground_truth, n_jobs)
+    return function(*values, ground_truth, n_jobs, known)
 
 
 def slopes_of(labels):
@@ -209,6 +230,14 @@ class BatchLabeller:
         self.n_solves += len(labels)
         self.n_unconverged += labels.n_unconverged
         return labels.w, slopes_of(labels)
+
+    def state_dict(self):
+        """Return what is counted."""
+        return {"n_solves": self.n_solves, "n_unconverged": int(self.n_unconverged)}
+
+    def load_state_dict(self, state):
+        """Count on from there."""
+        self.n_solves, self.n_unconverged = state["n_solves"], state["n_unconverged"]
 
     def warn(self):
         """Warn once of all labels that are not reliable."""

@@ -1,7 +1,7 @@
 """Mini-batches of labelled pairs that encode each measure once."""
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -78,6 +78,13 @@ class PairBatches:
     def __len__(self) -> int:
         return self.n_batches
 
+    def state_dict(self) -> dict:
+        """Return nothing: pairs do not change."""
+        return {}
+
+    def load_state_dict(self, state: dict) -> None:
+        """Take up nothing."""
+
     def epoch(self, generator: torch.Generator) -> Iterator[PairBatch]:
         """Yield the batches of one pass over the pairs."""
         swapped = torch.randint(2, (len(self.pairs),), generator=generator) == 1
@@ -138,6 +145,8 @@ class FreshPairs:
         Steps per epoch.
     device : torch.device
         Where batches are put.
+    tally : object or None
+        What `label` counts, with `state_dict` and `load_state_dict`.
     """
 
     def __init__(
@@ -147,7 +156,9 @@ class FreshPairs:
         block_size: int,
         n_steps: int,
         device: torch.device,
+        tally: Any = None,
     ) -> None:
+        self.tally = tally
         self.measures = measures
         self.label = label
         self.block_size = min(block_size, len(measures))
@@ -157,6 +168,15 @@ class FreshPairs:
 
     def __len__(self) -> int:
         return self.n_steps
+
+    def state_dict(self) -> dict:
+        """Return what was counted."""
+        return {} if self.tally is None else self.tally.state_dict()
+
+    def load_state_dict(self, state: dict) -> None:
+        """Count on from there."""
+        if self.tally is not None:
+            self.tally.load_state_dict(state)
 
     def epoch(self, generator: torch.Generator) -> Iterator[PairBatch]:
         """Draw and label, step by step."""

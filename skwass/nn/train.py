@@ -25,6 +25,18 @@ class Batches(Protocol):
 
     def epoch(self, generator: torch.Generator) -> Iterator: ...
 
+    def state_dict(self) -> dict: ...
+
+    def load_state_dict(self, state: dict) -> None: ...
+
+
+class Journal(Protocol):
+    """Where the loop notes its state, so that it can go on from there."""
+
+    def read(self) -> dict | None: ...
+
+    def offer(self, make_state: Callable[[], dict], is_over: bool) -> None: ...
+
 
 class Reporter(Protocol):
     """What the loop tells of its progress."""
@@ -111,6 +123,7 @@ def train(
     options: TrainingOptions,
     generator: torch.Generator,
     reporter: Reporter,
+    journal: Journal | None = None,
 ) -> TrainingResult:
     """Train a model in place on the one-cycle schedule and keep its best weights.
 
@@ -131,6 +144,9 @@ def train(
         Shuffles.
     reporter : Reporter
         Told of each epoch; may answer that training shall stop.
+    journal : Journal or None
+        Noted in after epochs; training goes on from what it holds, the same in each
+        bit as if it had not been stopped.
 
     Returns
     -------
@@ -144,13 +160,17 @@ def train(
     optimizer = make_optimizer(model, options)
     schedule = _Schedule(options.max_iter * len(batches), options.deadline)
     best = _BestWeights(model, options)
-    if validate is not None and getattr(model, "has_formula", False):
+    state = _State(model, optimizer, batches, schedule, best, generator)
+    noted = None if journal is None else journal.read()
+    if noted is not None:
+        state.load(noted)
+    elif validate is not None and getattr(model, "has_formula", False):
         # What is known before anything is learned is not to get lost.
         model.eval()
         best.update(validate(model))
-    losses, scores = [], []
-    stopped_by = "max_iter"
-    for number in range(options.max_iter):
+    losses, scores, stopped_by = state.losses, state.scores, state.stopped_by
+    while not stopped_by:
+        number = len(losses)
         reporter.begin_epoch()
         losses.append(
             train_epoch(model, batches, loss, optimizer, options, generator, schedule)
@@ -164,8 +184,11 @@ def train(
             stopped_by = "early_stopping"
         elif schedule.is_over:
             stopped_by = "max_time"
-        if stopped_by != "max_iter":
-            break
+        elif len(losses) == options.max_iter:
+            stopped_by = "max_iter"
+        state.stopped_by = stopped_by
+        if journal is not None:
+            journal.offer(state.dump, bool(stopped_by))
     best.restore()
     return TrainingResult(losses, scores, stopped_by)
 
@@ -210,6 +233,60 @@ def train_epoch(
     return mean
 
 
+class _State:
+    """All that changes while training, to be noted and taken up again."""
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        batches: Batches,
+        schedule: "_Schedule",
+        best: "_BestWeights",
+        generator: torch.Generator,
+    ) -> None:
+        self.parts: dict[str, Any] = {
+            "model": model,
+            "optimizer": optimizer,
+            "batches": batches,
+        }
+        self.records: dict[str, Any] = {"schedule": schedule, "best": best}
+        # The global one is that of dropout, see `seeded`.
+        self.generators = {"own": generator, "dropout": torch.default_generator}
+        device = next(model.parameters()).device
+        if device.type == "cuda":
+            self.generators["cuda"] = torch.cuda.default_generators[device.index]
+        self.losses: list[float] = []
+        self.scores: list[float] = []
+        self.stopped_by = ""  # nothing yet
+
+    def dump(self) -> dict:
+        """Return tensors and numbers that `load` takes."""
+        return {
+            "parts": {name: part.state_dict() for name, part in self.parts.items()},
+            "records": {name: part.record() for name, part in self.records.items()},
+            "generators": {
+                name: generator.get_state()
+                for name, generator in self.generators.items()
+            },
+            "losses": self.losses,
+            "scores": self.scores,
+            "stopped_by": self.stopped_by,
+        }
+
+    def load(self, state: dict) -> None:
+        """Take up what `dump` gave."""
+        for name, part in self.parts.items():
+            part.load_state_dict(state["parts"][name])
+        for name, record in self.records.items():
+            vars(record).update(state["records"][name])
+        for name, generator in self.generators.items():
+            generator.set_state(state["generators"][name].cpu())
+        self.losses.extend(state["losses"])
+        self.scores.extend(state["scores"])
+        self.stopped_by = state["stopped_by"]
+
+
 class _Schedule:
     """Progress of the schedule in [0, 1], by steps or by time, whichever is ahead."""
 
@@ -220,6 +297,9 @@ class _Schedule:
         self.deadline = deadline
         self.is_over = False
         self.progress = 0.0
+
+    def record(self) -> dict:
+        return {"step": self.step, "progress": self.progress}
 
     def tick(self) -> float:
         progress = self.step / self.n_steps
@@ -246,6 +326,10 @@ class _BestWeights:
         self.weights: dict[str, Tensor] | None = None
         self.mark = -math.inf  # last score that counted as an improvement
         self.age = 0
+
+    def record(self) -> dict:
+        names = "score", "weights", "mark", "age"
+        return {name: getattr(self, name) for name in names}
 
     def update(self, score: float) -> None:
         self.age = 0 if score > self.mark + self.options.tol else self.age + 1

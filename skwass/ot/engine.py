@@ -3,6 +3,7 @@
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
+from itertools import chain, takewhile
 from sys import getsizeof
 
 import numpy as np
@@ -30,6 +31,7 @@ def label_pairs(
     n_jobs=None,
     deadline=None,
     on_chunk=None,
+    known=None,
 ):
     """Label listed pairs of checked measures.
 
@@ -50,6 +52,9 @@ def label_pairs(
         one chunk is labelled. Fewer labels than pairs come back if it passes.
     on_chunk : callable, default=None
         Called after each chunk; what is true of its answer stops as a deadline does.
+    known : mutable mapping of int to dict, default=None
+        Fields of the labels of chunks that an earlier call has left, by their number;
+        those that are solved are added.
 
     Returns
     -------
@@ -57,13 +62,24 @@ def label_pairs(
         Of the first `len(labels)` pairs.
     """
     plan = ListedPairs(pairs, CHUNK_SIZE)
+    numbers = range(plan.n_chunks)
+    done = list(takewhile((known or {}).__contains__, numbers))
     # In order: a deadline keeps the first labels.
     results = label_chunks(
-        mu, nu, plan, ground_truth, gradients=gradients, n_jobs=n_jobs, in_order=True
+        mu,
+        nu,
+        plan,
+        ground_truth,
+        numbers=numbers[len(done) :],
+        gradients=gradients,
+        n_jobs=n_jobs,
+        in_order=True,
     )
     parts = []
-    for _, part in results:
+    for number, part in chain(((k, PairLabels(**known[k])) for k in done), results):
         parts.append(part)
+        if known is not None and number not in known:
+            known[number] = vars(part)
         is_over = on_chunk is not None and on_chunk()
         if is_over or (deadline is not None and _clock.now() > deadline):
             results.close()

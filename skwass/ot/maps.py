@@ -1,5 +1,7 @@
 """Transport maps from one reference measure to many others."""
 
+from itertools import chain
+
 import numpy as np
 
 from ..measures import PointClouds
@@ -12,7 +14,7 @@ from .plans import ListedPairs
 _CHUNK_SIZE, _BLOCK_SIZE = 32, 512
 
 
-def transport_maps(points, weights, measures, ground_truth, n_jobs=None):
+def transport_maps(points, weights, measures, ground_truth, n_jobs=None, known=None):
     """Return where optimal transport moves the points of a reference, on average.
 
     The derivative of W2^2 in a point x of weight s is `2 s (x - T(x))`, with T(x) the
@@ -30,6 +32,8 @@ def transport_maps(points, weights, measures, ground_truth, n_jobs=None):
         A W2 with the Euclidean metric.
     n_jobs : int, default=None
         Workers.
+    known : mutable mapping of int to dict, default=None
+        What an earlier call has left of its chunks, by their number; added to.
 
     Returns
     -------
@@ -46,15 +50,32 @@ def transport_maps(points, weights, measures, ground_truth, n_jobs=None):
     reference = PointClouds([points], [weights])
     pairs = np.column_stack([np.zeros(len(numbers), int), numbers])
     plan = ListedPairs(pairs, _CHUNK_SIZE)
+    done = {} if known is None else known
     results = label_chunks(
-        reference, clouds, plan, ground_truth, gradients=True, n_jobs=n_jobs
+        reference,
+        clouds,
+        plan,
+        ground_truth,
+        numbers=[k for k in range(plan.n_chunks) if k not in done],
+        gradients=True,
+        n_jobs=n_jobs,
     )
-    for number, labels in results:
-        gradients = np.stack(labels.grad_mu)
-        moves[plan.chunk(number)[:, 1]] = gradients * (-0.5 / weights)[:, None]
-        n_unconverged += labels.n_unconverged
+    solved = _as_parts(results, weights, known)
+    for number, part in chain(list(done.items()), solved):
+        moves[plan.chunk(number)[:, 1]] = part["moves"]
+        n_unconverged += part["n_unconverged"]
     warn_unconverged(n_unconverged, len(clouds), ground_truth)
     return moves
+
+
+def _as_parts(results, weights, known):
+    """Yield what is wanted of labels of chunks, and add it to what is known, if any."""
+    for number, labels in results:
+        moves = np.stack(labels.grad_mu) * (-0.5 / weights)[:, None]
+        part = {"moves": moves, "n_unconverged": int(labels.n_unconverged)}
+        if known is not None:
+            known[number] = part
+        yield number, part
 
 
 def _match(points, weights, clouds, moves):
