@@ -34,6 +34,7 @@ FLOORS = {
     "metrics": 7,
     "inspection": 8,
     "datasets": 7,
+    "streaming": 7,
 }
 # Third parties that a floor may not know.
 STRANGERS = {

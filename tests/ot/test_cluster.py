@@ -9,9 +9,12 @@ import numpy as np
 import pytest
 from numpy.testing import assert_array_equal
 
+from skwass import WormholeEmbedder
 from skwass.measures import Histograms, as_measures
 from skwass.measures._collections import PackedClouds
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
+from skwass.streaming import transform_chunks
+from skwass.streaming._transform import _Work
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
@@ -157,3 +160,43 @@ def test_an_error_in_another_process_names_the_pair(client):
 class Nowhere:
     def solve(self, mu, nu):
         return np.nan, True
+
+
+def test_rows_of_blocks_are_embedded_where_they_are(client, tmp_path):
+    """Files, arrays and bags; a graph of blocks is computed by the workers."""
+    import dask.array
+    import dask.bag
+
+    rng = np.random.default_rng(0)
+    X = rng.random((40, 16))
+    embedder = WormholeEmbedder(
+        4, grid_shape=(4, 4), n_pairs=100, max_iter=2, random_state=0
+    ).fit(X)
+    expected = transform_chunks(embedder, X, tmp_path / "Z.npy", chunk_size=10)
+    np.testing.assert_allclose(expected, embedder.transform(X), rtol=1e-4, atol=1e-6)
+    np.save(tmp_path / "X.npy", X)
+    sources = {
+        "array": X,
+        "file": tmp_path / "X.npy",
+        "blocks": dask.array.from_array(X, chunks=(10, 7)) + 0,
+        "bag": dask.bag.from_sequence(list(X), npartitions=4).map(np.abs),
+    }
+    for name, source in sources.items():
+        with joblib.parallel_config(backend="dask"):
+            out = tmp_path / f"{name}.npy"
+            Z = transform_chunks(embedder, source, out, chunk_size=10)
+        assert Z.tobytes() == expected.tobytes(), name
+        again = transform_chunks(embedder, source, out, chunk_size=10)
+        assert again.tobytes() == expected.tobytes(), name
+
+
+def test_an_embedder_is_sent_once(client):
+    large = _Work(np.zeros(10), True)
+    with joblib.parallel_config(backend="dask"):
+        places = joblib.Parallel()(joblib.delayed(_place)(large, k) for k in range(12))
+    # One copy for each worker, whatever the task.
+    assert len(set(places)) == len({process for process, _ in places})
+
+
+def _place(work, number):
+    return os.getpid(), id(work)
