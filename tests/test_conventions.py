@@ -20,6 +20,7 @@ TEST_FILES = sorted(Path(__file__).parent.rglob("*.py"))
 FLOORS = {
     "_version": 0,
     "_clock": 0,
+    "_ranks": 0,
     "measures": 0,
     "ot": 1,
     "nn": 3,

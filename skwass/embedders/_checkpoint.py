@@ -12,7 +12,7 @@ import joblib
 import numpy as np
 import torch
 
-from .. import _clock
+from .. import _clock, _ranks
 from .._version import __version__
 from ..ot.fingerprint import fingerprint
 
@@ -187,17 +187,33 @@ def open_checkpoint(path, estimator, measures, given, goes_on):
     ValueError
         If the file is of another fit, or time is limited.
     """
-    if path is None:
+    is_one_of_many = _ranks.n_ranks() > 1
+    if path is None and not is_one_of_many:
         return None
     if estimator.max_time is not None:
+        what = f"checkpoint={str(path)!r}" if path else f"{_ranks.n_ranks()} processes"
         raise ValueError(
-            f"Got checkpoint={str(path)!r} and max_time="
-            f"{estimator.max_time:g}, expected one of the two: where time decides how "
-            "much is learned, no call can go on where another stopped. Set n_pairs and "
-            "max_iter instead of max_time."
+            f"Got {what} and max_time={estimator.max_time:g}, expected one of the two: "
+            "where time decides how much is learned, neither another call nor another "
+            "process learns the same. Set n_pairs and max_iter instead of max_time."
         )
     identity = identify_fit(estimator, measures, given, goes_on)
-    return Checkpoint(path, identity)
+    _refuse_other_ranks(identity)
+    return Checkpoint(path, identity) if path and _ranks.rank() == 0 else None
+
+
+def _refuse_other_ranks(identity):
+    """Raise if processes that fit together fit other things."""
+    for number, other in enumerate(_ranks.gather(identity)):
+        strange = [name for name, value in identity.items() if other.get(name) != value]
+        if strange:
+            raise ValueError(
+                f"Got a group of {_ranks.n_ranks()} processes, of which number "
+                f"{number} fits to other {', '.join(strange)} than number "
+                f"{_ranks.rank()}, expected the same call of fit in all of them. Leave "
+                "the group, torch.distributed.destroy_process_group(), for fits of "
+                "their own."
+            )
 
 
 def identify_fit(estimator, measures, given, goes_on):

@@ -4,6 +4,7 @@ import warnings
 
 from sklearn.exceptions import ConvergenceWarning
 
+from .. import _ranks
 from ..ot.engine import CHUNK_SIZE
 
 
@@ -92,7 +93,7 @@ class FitReporter:
         return task.call_on_fit_task_end(estimator=self.estimator, **details)
 
     def _print(self, message):
-        if self.estimator.verbose:
+        if self.estimator.verbose and _ranks.rank() == 0:
             print(f"[{type(self.estimator).__name__}] {message}", flush=True)
 
 

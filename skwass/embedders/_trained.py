@@ -10,7 +10,7 @@ from joblib import effective_n_jobs
 from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 
-from .. import _clock
+from .. import _clock, _ranks
 from ..architectures.choice import retune
 from ..labels.given import warn_of_other_labels
 from ..labels.holdout import MAX_VALIDATION_PAIRS
@@ -93,7 +93,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             If `checkpoint` is a file of another fit, or `max_time` is set too.
         """
         refuse_square(y, X, "Pass distances=y.")
-        with self._rollback():
+        with self._rollback(), _ranks.together():
             return self._fit(X, y, pairs, distances, checkpoint)
 
     @_fit_context(prefer_skip_nested_validation=True)
@@ -373,7 +373,7 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             seeds = [int(seed) for seed in rng.randint(2**31 - 1, size=2)]
             if checkpoint is not None:
                 seeds = checkpoint.settle("seeds", seeds)
-            self._first_seeds = seeds
+            self._first_seeds = _ranks.from_first(seeds)
         pair_seed, training_seed = self._first_seeds
         return pair_seed, training_seed + (self.n_iter_ if goes_on else 0)
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from sklearn.utils.validation import check_memory
 
+from .. import _ranks
 from .._version import __version__
 from ..ot import PairLabels
 from ..ot.engine import CHUNK_SIZE, label_chunks, label_pairs, warn_unconverged
@@ -38,6 +39,11 @@ class Labeller:
     memory: object = None
     n_jobs: int | None = None
     checkpoint: Any = None
+
+    def __post_init__(self):
+        if _ranks.n_ranks() > 1:
+            # Each process may have one of its own, with other labels in it.
+            object.__setattr__(self, "memory", None)
 
     def label(
         self,
@@ -217,15 +223,10 @@ class BatchLabeller:
     def label(self, numbers, pairs):
         """Return W and slopes of pairs of positions in `numbers`."""
         batch = self.measures[numbers]
-        results = label_chunks(
-            batch,
-            batch,
-            ListedPairs(pairs, CHUNK_SIZE),
-            self.ground_truth,
-            gradients=self.gradients,
-            n_jobs=self.n_jobs,
-            in_order=True,
-        )
+        plan = ListedPairs(pairs, CHUNK_SIZE)
+        how = {"gradients": self.gradients, "n_jobs": self.n_jobs, "in_order": True}
+        label = partial(label_chunks, batch, batch, plan, self.ground_truth, **how)
+        results = _ranks.by_all(range(plan.n_chunks), label)
         labels = PairLabels.concatenate([part for _, part in results])
         self.n_solves += len(labels)
         self.n_unconverged += labels.n_unconverged

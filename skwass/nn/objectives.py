@@ -61,14 +61,17 @@ class PairObjective:
         # index_select, for its backward pass is faster than that of z[batch.left].
         left, right = z.index_select(0, batch.left), z.index_select(0, batch.right)
         loss = distance_regression(left, right, batch.w, model.readout, self.squared)
-        if model.decoder is not None:
+        weight = self.slope_weight * (1 - progress) ** DECAY
+        if weight > 0:
+            slopes = slope_regression(model, self.data, batch, self.squared)
+            loss = loss + weight * slopes
+        of_pairs, of_decoded = batch.shares
+        loss = of_pairs * loss
+        if model.decoder is not None and len(batch.decoded):
             decoded = batch.measures[batch.decoded]
             z = z[batch.decoded]  # [V, k]
-            loss = loss + model.decoding_loss(z, self.data, decoded)
-        weight = self.slope_weight * (1 - progress) ** DECAY
-        if weight == 0:
-            return loss
-        return loss + weight * slope_regression(model, self.data, batch, self.squared)
+            loss = loss + of_decoded * model.decoding_loss(z, self.data, decoded)
+        return loss
 
 
 @dataclass(frozen=True)

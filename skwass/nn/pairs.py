@@ -16,11 +16,37 @@ class PairBatch(NamedTuple):
     w: Tensor  # [B] labels: distances, not squared
     decoded: Tensor  # [V] positions in `measures` to reconstruct
     slopes: Tensor | None = None  # [B, 2, r] derivatives of W^2 in left and right
+    # Of the means over pairs, and over what is decoded, that of this part.
+    shares: tuple[float, float] = (1.0, 1.0)
 
     def to(self, device: torch.device) -> "PairBatch":
         """Return the same on a device."""
-        parts = (None if part is None else part.to(device) for part in self)
-        return PairBatch._make(parts)
+        return PairBatch._make(
+            part.to(device) if isinstance(part, Tensor) else part for part in self
+        )
+
+    def part(self, number: int, n_parts: int) -> "PairBatch":
+        """Return one of several parts; the mean of their losses is that of the whole.
+
+        Fewer pairs than parts are not divided.
+        """
+        n_pairs, n_decoded = len(self.w), len(self.decoded)
+        if n_pairs < n_parts:
+            return self
+        rows = torch.arange(n_pairs, device=self.w.device).tensor_split(n_parts)[number]
+        decoded = self.decoded.tensor_split(n_parts)[number]
+        ends = self.left[rows], self.right[rows], decoded
+        known, positions = torch.unique(torch.cat(ends), return_inverse=True)
+        left, right, decoded = positions.split([len(end) for end in ends])
+        return PairBatch(
+            self.measures[known],
+            left,
+            right,
+            self.w[rows],
+            decoded,
+            None if self.slopes is None else self.slopes[rows],
+            (n_parts * len(rows) / n_pairs, n_parts * len(decoded) / max(n_decoded, 1)),
+        )
 
 
 class PairBatches:

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol
 import torch
 from torch import Tensor, nn
 
-from .. import _clock
+from .. import _clock, _ranks
 
 WARM_UP = 0.1  # share of the schedule during which the learning rate rises
 # Share of it before which a validation score that stands still says little: the rate is
@@ -161,7 +161,7 @@ def train(
     schedule = _Schedule(options.max_iter * len(batches), options.deadline)
     best = _BestWeights(model, options)
     state = _State(model, optimizer, batches, schedule, best, generator)
-    noted = None if journal is None else journal.read()
+    noted = _ranks.from_first(None if journal is None else journal.read())
     if noted is not None:
         state.load(noted)
     elif validate is not None and getattr(model, "has_formula", False):
@@ -186,7 +186,7 @@ def train(
             stopped_by = "max_time"
         elif len(losses) == options.max_iter:
             stopped_by = "max_iter"
-        state.stopped_by = stopped_by
+        stopped_by = state.stopped_by = _ranks.from_first(stopped_by)
         if journal is not None:
             journal.offer(state.dump, bool(stopped_by))
     best.restore()
@@ -215,8 +215,11 @@ def train_epoch(
         for group in optimizer.param_groups:
             group["lr"] = options.learning_rate * rate
         optimizer.zero_grad()
+        if _ranks.n_ranks() > 1:
+            batch = batch.part(_ranks.rank(), _ranks.n_ranks())
         value = loss(model, batch, progress)
         value.backward()
+        _share_gradients(model)
         nn.utils.clip_grad_norm_(model.parameters(), options.max_grad_norm)
         optimizer.step()
         total += value.detach()
@@ -224,13 +227,25 @@ def train_epoch(
         if schedule is not None and schedule.is_over:
             break
     model.eval()
-    mean = float(total / n_steps)
+    total /= n_steps
+    _ranks.average([total])
+    mean = float(total)
     if not math.isfinite(mean):
         raise ValueError(
             f"Got a training loss of {mean}, expected a finite one: training diverged. "
             "Lower learning_rate or max_grad_norm."
         )
     return mean
+
+
+def _share_gradients(model: nn.Module) -> None:
+    """Average the gradients of all processes; a weight without any counts as 0."""
+    if _ranks.n_ranks() == 1:
+        return
+    for weight in model.parameters():
+        if weight.requires_grad and weight.grad is None:
+            weight.grad = torch.zeros_like(weight)
+    _ranks.average([w.grad for w in model.parameters() if w.grad is not None])
 
 
 class _State:

@@ -3,6 +3,7 @@
 import warnings
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from itertools import chain, takewhile
 from sys import getsizeof
 
@@ -11,7 +12,7 @@ from joblib import Parallel, delayed, effective_n_jobs
 from joblib.parallel import get_active_backend
 from sklearn.exceptions import ConvergenceWarning
 
-from .. import _clock
+from .. import _clock, _ranks
 from ._labels import PairLabels
 from .plans import ListedPairs
 from .threads import SingleThreaded
@@ -62,21 +63,15 @@ def label_pairs(
         Of the first `len(labels)` pairs.
     """
     plan = ListedPairs(pairs, CHUNK_SIZE)
+    how = {"gradients": gradients, "n_jobs": n_jobs}
     numbers = range(plan.n_chunks)
-    done = list(takewhile((known or {}).__contains__, numbers))
+    done = takewhile((known or {}).__contains__, numbers)
+    done = _ranks.from_first([(k, PairLabels(**known[k])) for k in done])
     # In order: a deadline keeps the first labels.
-    results = label_chunks(
-        mu,
-        nu,
-        plan,
-        ground_truth,
-        numbers=numbers[len(done) :],
-        gradients=gradients,
-        n_jobs=n_jobs,
-        in_order=True,
-    )
+    label = partial(label_chunks, mu, nu, plan, ground_truth, in_order=True, **how)
+    results = _ranks.by_all(numbers[len(done) :], label)
     parts = []
-    for number, part in chain(((k, PairLabels(**known[k])) for k in done), results):
+    for number, part in chain(done, results):
         parts.append(part)
         if known is not None and number not in known:
             known[number] = vars(part)
@@ -94,8 +89,8 @@ def label_chunks(
     nu,
     plan,
     ground_truth,
-    *,
     numbers=None,
+    *,
     gradients=False,
     n_jobs=None,
     in_order=False,

@@ -1,9 +1,11 @@
 """Transport maps from one reference measure to many others."""
 
+from functools import partial
 from itertools import chain
 
 import numpy as np
 
+from .. import _ranks
 from ..measures import PointClouds
 from ._exact import ExactWasserstein
 from .assignment import assign
@@ -50,18 +52,12 @@ def transport_maps(points, weights, measures, ground_truth, n_jobs=None, known=N
     reference = PointClouds([points], [weights])
     pairs = np.column_stack([np.zeros(len(numbers), int), numbers])
     plan = ListedPairs(pairs, _CHUNK_SIZE)
-    done = {} if known is None else known
-    results = label_chunks(
-        reference,
-        clouds,
-        plan,
-        ground_truth,
-        numbers=[k for k in range(plan.n_chunks) if k not in done],
-        gradients=True,
-        n_jobs=n_jobs,
-    )
-    solved = _as_parts(results, weights, known)
-    for number, part in chain(list(done.items()), solved):
+    done = _ranks.from_first({} if known is None else dict(known))
+    pending = [k for k in range(plan.n_chunks) if k not in done]
+    how = {"gradients": True, "n_jobs": n_jobs}
+    label = partial(label_chunks, reference, clouds, plan, ground_truth, **how)
+    solved = _as_parts(_ranks.by_all(pending, label), weights, known)
+    for number, part in chain(done.items(), solved):
         moves[plan.chunk(number)[:, 1]] = part["moves"]
         n_unconverged += part["n_unconverged"]
     warn_unconverged(n_unconverged, len(clouds), ground_truth)
