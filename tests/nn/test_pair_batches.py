@@ -112,7 +112,7 @@ def test_the_generator_decides():
     generator = seeded()
     first, second = list(batches.epoch(generator)), list(batches.epoch(generator))
     for batch, again in zip(first, batches.epoch(seeded()), strict=True):
-        assert all(map(torch.equal, batch, again))
+        assert all(map(torch.equal, batch[:5], again[:5]))
     labels_first = torch.cat([batch.w for batch in first])
     labels_second = torch.cat([batch.w for batch in second])
     assert (labels_first != labels_second).float().mean() > 0.5
@@ -127,7 +127,7 @@ def test_the_generator_decides():
 def test_batches_are_put_on_the_device():
     batches, _ = make(device=torch.device("meta"))
     batch = next(batches.epoch(seeded()))
-    assert {part.device.type for part in batch} == {"meta"}
+    assert {part.device.type for part in batch[:5]} == {"meta"}
 
 
 @pytest.mark.parametrize(("block", "batch_size"), [(5, 32), (5, 4), (12, 32)])
@@ -183,3 +183,30 @@ def test_fresh_pairs_are_all_pairs_of_new_measures():
     assert not torch.equal(asked[0], asked[1])
     few = FreshPairs(members[:3], label, 8, 1, torch.device("cpu"))
     assert len(next(few.epoch(torch.Generator())).w) == 3
+
+
+@pytest.mark.parametrize("n_parts", [2, 3, 5])
+def test_parts_are_the_whole(n_parts):
+    """The mean over parts of what they weigh by their shares is that of the batch."""
+    batches, _ = make()
+    values = torch.randn(1_000, generator=seeded(), dtype=torch.float64)
+    for batch in batches.epoch(seeded()):
+        parts = [batch.part(k, n_parts) for k in range(n_parts)]
+        for share, what in enumerate((_of_pairs, _of_decoded)):
+            weighed = [part.shares[share] * what(part, values) for part in parts]
+            torch.testing.assert_close(
+                torch.stack(weighed).mean(), what(batch, values), rtol=1e-12, atol=0
+            )
+        assert sum(len(part.w) for part in parts) == len(batch.w)
+        assert all(len(part.measures) < len(batch.measures) for part in parts)
+    tiny = batch._replace(left=batch.left[:1], right=batch.right[:1], w=batch.w[:1])
+    assert tiny.part(1, 2) is tiny
+
+
+def _of_pairs(batch, values):
+    ends = (values[batch.measures[end]] for end in (batch.left, batch.right))
+    return (sum(ends) * batch.w).mean()
+
+
+def _of_decoded(batch, values):
+    return values[batch.measures[batch.decoded]].mean()
