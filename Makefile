@@ -40,7 +40,6 @@ coverage: $(VENV)/.installed
 	  room=$$(dirname $$file); \
 	  printf "%-20s %s %%\n" $$room $$($(BIN)/coverage report --format=total --include="$$room/*"); \
 	done
-	@printf "%-20s %s %%\n" geometry.py $$($(BIN)/coverage report --format=total --include=skwass/geometry.py)
 	@printf "%-20s %s %%\n" all $$($(BIN)/coverage report --format=total)
 
 lint: $(VENV)/.installed
