@@ -8,7 +8,12 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._shared import EMBEDDER_CONSTRAINT, OnEmbeddings, own_random_state
+from ._shared import (
+    EMBEDDER_CONSTRAINT,
+    OnEmbeddings,
+    own_random_state,
+    share_explained,
+)
 
 # Weight of the equation that shares sum to 1, relative to the size of the data: sums
 # are then 1 to a few digits, and made so.
@@ -132,7 +137,7 @@ class WassersteinArchetypes(
                 "expected as many measures or more. Lower it."
             )
         # About the mean and at one scale, whatever the unit.
-        center = Z.mean(axis=0)
+        self._mean = center = Z.mean(axis=0)
         spread = np.square(Z - center).sum()
         unit = np.sqrt(spread / len(Z)) or 1.0
         rows = (Z - center) / unit
@@ -160,6 +165,27 @@ class WassersteinArchetypes(
         """
         check_is_fitted(self)
         return _shares(self._columns(X), self.archetypes_)
+
+    def score(self, X, y=None):
+        """Return the share of the squared distances to the mean that shares explain.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Measures, unseen ones for an honest answer.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        share : float
+            Of embeddings, a private axis left out; 1 is best. The mean is that of
+            the measures of `fit`.
+        """
+        check_is_fitted(self)
+        Z = self._columns(X)
+        found = _shares(Z, self.archetypes_) @ self.archetypes_
+        return share_explained(Z - self._mean, found - self._mean)
 
     def inverse_transform(self, X):
         """Decode shares into barycenters of archetypes.

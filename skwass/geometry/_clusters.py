@@ -166,6 +166,24 @@ class WassersteinKMeans(
         check_is_fitted(self)
         return self._kmeans.transform(self._columns(X))
 
+    def score(self, X, y=None):
+        """Return minus the sum of squared distances of embeddings to centers.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Measures.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        score : float
+            As that of :class:`sklearn.cluster.KMeans`.
+        """
+        check_is_fitted(self)
+        return self._kmeans.score(self._columns(X))
+
     def centers(self, X, **options):
         """Return the barycenter of each cluster as a measure.
 

@@ -7,7 +7,7 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
-from ._shared import EMBEDDER_CONSTRAINT, OnEmbeddings
+from ._shared import EMBEDDER_CONSTRAINT, OnEmbeddings, share_explained
 
 # Products of maps below this share of the largest are rounding.
 _ROUNDING = 1e-9
@@ -179,6 +179,25 @@ class PrincipalGeodesics(
         scores = self._check_rows(X, len(self.components_), "X")
         return self._decode(self.mean_ + scores @ self.components_)
 
+    def score(self, X, y=None):
+        """Return the share of the squared distances to the mean that scores explain.
+
+        Parameters
+        ----------
+        X : {array-like, sparse matrix} of shape (n_samples, n_features)
+            Measures, unseen ones for an honest answer.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        share : float
+            Of embeddings, a private axis left out; 1 is best.
+        """
+        check_is_fitted(self)
+        moves = self._columns(X) - self.mean_
+        return share_explained(moves, moves @ self.components_.T @ self.components_)
+
     def path(self, component=0, t=(-2, -1, 0, 1, 2), *, limited=True):
         """Decode points along one direction, through the barycenter.
 
@@ -246,7 +265,7 @@ def _monotone(at_center, slopes):
     # Maps of the barycenter itself may cross by rounding, or by a projection.
     room = at_center.clip(min=0)
     steep = np.abs(slopes).max(initial=0) * _ROUNDING
-    with np.errstate(divide="ignore"):
+    with np.errstate(all="ignore"):
         high = np.min(room / -slopes, where=slopes < -steep, initial=np.inf)
         low = np.max(-room / slopes, where=slopes > steep, initial=-np.inf)
     return low, high

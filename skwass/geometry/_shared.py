@@ -17,6 +17,12 @@ def own_random_state(random_state):
     return np.random.RandomState() if random_state is None else random_state
 
 
+def share_explained(rows, found):
+    """Return how much of the sum of squares of rows is in what was found of them."""
+    total = np.square(rows).sum()
+    return float(1 - np.square(rows - found).sum() / total) if total > 0 else 0.0
+
+
 class OnEmbeddings(BaseEstimator):
     """Base class of estimators that see measures through an embedder.
 

@@ -32,6 +32,7 @@ def test_clusters(groups, embedder):
     np.testing.assert_array_equal(found.labels_, expected.labels_)
     np.testing.assert_array_equal(found.predict(X), found.labels_)
     np.testing.assert_allclose(found.transform(X), expected.transform(Z))
+    np.testing.assert_allclose(found.score(X), -found.inertia_)
     assert all(len(np.unique(found.labels_[y == k])) == 1 for k in range(3))
 
 
@@ -66,6 +67,7 @@ def test_archetypes_are_the_corners_of_data(embedder):
     X = list(cloud + (shares @ corners)[:, None])
     found = WassersteinArchetypes(embedder, 3, tol=0.0, random_state=0).fit(X)
     assert found.explained_variance_ratio_ > 0.999
+    np.testing.assert_allclose(found.score(X), found.explained_variance_ratio_)
     order = found.weights_.argmax(axis=1)
     np.testing.assert_array_equal(np.sort(order), [0, 1, 2])
     np.testing.assert_allclose(

@@ -34,6 +34,9 @@ def test_it_is_pca_of_embeddings():
         found.explained_variance_ratio_, pca.explained_variance_ratio_
     )
     assert found.embedder_ is embedder
+    np.testing.assert_allclose(
+        found.score(X), found.explained_variance_ratio_.sum(), rtol=1e-6
+    )
     everything = PrincipalGeodesics(embedder).fit(X)
     assert len(everything.components_) == 24
     made = everything.inverse_transform(everything.transform(X))
