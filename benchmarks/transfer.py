@@ -27,6 +27,8 @@ from skwass.ot import pairwise_wasserstein, sample_pairs
 
 GRID = {"grid_shape": (28, 28)}
 N_LABELS, N_TEST_PAIRS, BAG = 20_000, 2_000, 8
+# Of data without a file of labels.
+N_OWN_LABELS = 10_000
 # Rows: data; columns: networks.
 PUBLISHED = {("cat", "cat"): 1.195, ("cat", "mnist"): 12.132}
 PUBLISHED |= {("mnist", "cat"): 9.118, ("mnist", "mnist"): 0.405}
@@ -43,15 +45,16 @@ def random_blobs(n, rng):
             width = np.exp(rng.uniform(np.log(0.6), np.log(5), size=(2, 1, 1)))
             gaps = np.tensordot(turn, axes - center, axes=1) / width
             image += rng.uniform(0.2, 1) * np.exp(-np.square(gaps).sum(axis=0) / 2)
-        image *= image > rng.uniform(0.01, 0.3) * image.max()
+        image *= image > rng.uniform(0.1, 0.5) * image.max()
     return images.reshape(n, -1)
 
 
 def big_digits():
     """Return the digits of scikit-learn at 28 x 28."""
     images = load_digits(return_X_y=True)[0].reshape(-1, 8, 8)
-    big = zoom(images, (1, 3.5, 3.5), order=1)
-    return gaussian_filter(big, (0, 0.5, 0.5)).reshape(len(big), -1)
+    big = gaussian_filter(zoom(images, (1, 3.5, 3.5), order=1), (0, 0.5, 0.5))
+    big = big.reshape(len(big), -1)
+    return np.where(big > 0.35 * big.max(axis=1, keepdims=True), big, 0)
 
 
 def labelled(folder, subset):
@@ -99,21 +102,27 @@ def table(folder, n_jobs, seed):
     """Print errors of all networks on all data."""
     data = read(folder, n_jobs)
     columns = {}
+    print(f"mean pixels: {', '.join(_sizes(data))}", flush=True)
     for name, (train, labels, *_) in data.items():
         embedder = DeepWassersteinEmbedder(
             **GRID,
             decoder=None,
-            n_pairs=N_LABELS,
+            n_pairs=N_OWN_LABELS,
             gradient_weight=0.0,
             random_state=seed,
             n_jobs=n_jobs,
         )
         known = {} if labels is None else {"pairs": labels[0], "distances": labels[1]}
         _, seconds = timed(embedder.fit, train, **known)
-        print(f"trained on {name}: {len(train):,} images, {seconds:.0f} s", flush=True)
         columns[name] = [
             error_of(embedder, test, *known) for _, _, test, known in data.values()
         ]
+        errors = ", ".join(f"{error:.3f}" for error, _ in columns[name])
+        print(
+            f"trained on {name}: {len(train):,} images, {embedder.n_pairs_:,} pairs, "
+            f"{seconds:.0f} s: {errors}",
+            flush=True,
+        )
     print(f"{'MSE of W2^2':12}{'mean W2^2':>10}{'variance':>10}" + _heads(columns))
     for k, (name, (*_, (_, W))) in enumerate(data.items()):
         cells = ""
@@ -126,6 +135,12 @@ def table(folder, n_jobs, seed):
     for k, name in enumerate(data):
         cells = "".join(f"{column[k][1]:16.5f}" for column in columns.values())
         print(f"{name:32}{cells}")
+
+
+def _sizes(data):
+    return [
+        f"{k} {(test > 0).sum(axis=1).mean():.0f}" for k, (*_, test, _) in data.items()
+    ]
 
 
 def _heads(columns):

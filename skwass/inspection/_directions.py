@@ -80,7 +80,9 @@ class PrincipalGeodesicsDisplay:
         n = min(n_components, len(estimator.components_))
         where, paths = [], []
         for k in range(n):
-            t = np.linspace(-extent, extent, times).clip(*estimator.limits_[k])
+            low, high = estimator.limits_[k].clip(-extent, extent)
+            t = np.linspace(-1, 1, times)
+            t = np.where(t < 0, -t * low, t * high)
             where.append(t)
             paths.append([without_weights(one) for one in estimator.path(k, t)])
         ratios = estimator.explained_variance_ratio_[:n]

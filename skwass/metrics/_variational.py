@@ -188,12 +188,15 @@ def _check_rows_of_weights(weights, n):
 
 def _read_barycenters(name, found, measures, n):
     """Return what a method gave as clouds."""
-    is_one = isinstance(found, tuple) or np.ndim(found) == 1
-    if not is_one and not isinstance(found, list):
-        # Masses of several, or points of one, or of several.
-        has_bins = isinstance(measures, Histograms)
-        is_points = found.ndim == 2 and found.shape[1] == measures.dim
-        is_one = is_points and not (has_bins and measures.n_features == measures.dim)
+    is_one = isinstance(found, tuple)
+    if not isinstance(found, tuple | list):
+        found = np.asarray(found)
+        # Masses of one, or of several, or points of one, or of several.
+        is_points = found.ndim == 2 and not isinstance(measures, Histograms)
+        is_row = isinstance(measures, Histograms) and found.shape[-1:] == (
+            measures.n_features,
+        )
+        is_one = found.ndim == 1 or is_points or (found.ndim == 2 and not is_row)
     several = [found] if is_one else list(found)
     if len(several) != n:
         raise ValueError(
