@@ -217,7 +217,7 @@ class PrincipalGeodesics(
         """
         check_is_fitted(self)
         n = len(self.components_)
-        if not isinstance(component, Integral) or not 0 <= component < n:
+        if not isinstance(component, Integral) or not 0 <= int(component) < n:
             raise ValueError(
                 f"Got component={component!r}, expected an integer from 0 to {n - 1}. "
                 "Raise n_components before a new fit for more."

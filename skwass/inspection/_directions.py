@@ -103,7 +103,8 @@ class PrincipalGeodesicsDisplay:
             With `figure_` and `axes_`.
         """
         titles = [[f"{t:+.1f} sd" for t in row] for row in self.times]
-        _draw_rows(self, self.paths, titles, axes, "modes")
+        self.axes_ = _draw_rows(self, self.paths, titles, axes, "modes")
+        self.figure_ = self.axes_[0, 0].figure
         for ax, ratio in zip(self.axes_[:, 0], self.ratios, strict=True):
             ax.set_ylabel(f"{ratio:.0%}", fontsize="small")
         return self
@@ -200,7 +201,8 @@ class InterpolationDisplay:
             With `figure_` and `axes_`.
         """
         titles = [["" for _ in row] for row in self.rows]
-        _draw_rows(self, self.rows, titles, axes, "barycenters")
+        self.axes_ = _draw_rows(self, self.rows, titles, axes, "barycenters")
+        self.figure_ = self.axes_[0, 0].figure
         return self
 
 
@@ -210,15 +212,14 @@ def _bilinear(down, right):
 
 
 def _draw_rows(display, rows, titles, axes, purpose):
-    """Draw rows of measures, and give the display its figure and axes."""
+    """Draw rows of measures, and return their axes."""
     n, m = len(rows), len(rows[0])
     size = (1.3 * m, 1.4 * n)
     axes = as_axes(display, axes, n * m, purpose, n_rows=n, figsize=size)
-    display.axes_ = axes.reshape(n, m)
-    display.figure_ = axes[0].figure
     measures = [one for row in rows for one in row]
     limits = common_limits(measures, display.grid_shape)
     names = [title for row in titles for title in row]
     for ax, measure, name in zip(axes, measures, names, strict=True):
         draw_measure(ax, measure, display.grid_shape, limits)
         ax.set_title(name, fontsize="small")
+    return axes.reshape(n, m)
