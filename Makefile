@@ -65,6 +65,8 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/schedule_mnist.py --data $(DATA)
 	$(BIN)/python benchmarks/all_pairs_mnist.py --data $(DATA)
 	$(BIN)/python benchmarks/translates_mnist.py --data $(DATA)
+	$(BIN)/python benchmarks/geometry.py --data $(DATA)
+	$(BIN)/python benchmarks/transfer.py --data $(DATA)
 	$(BIN)/python benchmarks/devices_mnist.py --data $(DATA) --devices cpu
 
 clean:

@@ -145,7 +145,7 @@ def test_every_estimator_of_geometry_is_checked():
 
 
 @parametrize_with_checks(
-    [*ESTIMATORS, *ON_EMBEDDINGS], expected_failed_checks=expected_failures
+    [*ESTIMATORS, ON_EMBEDDINGS[0]], expected_failed_checks=expected_failures
 )
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_checks(estimator, check):
@@ -153,7 +153,9 @@ def test_scikit_learn_checks(estimator, check):
 
 
 @pytest.mark.slow
-@parametrize_with_checks(VARIANTS, expected_failed_checks=expected_failures)
+@parametrize_with_checks(
+    [*VARIANTS, *ON_EMBEDDINGS[1:]], expected_failed_checks=expected_failures
+)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_checks_of_variants(estimator, check):
     check(estimator)
@@ -187,7 +189,7 @@ def _cases():
     for number, estimator in enumerate(COLLECTORS):
         for kind in make_collections():
             is_fast = (
-                kind == "weighted"
+                (kind == "weighted" and estimator not in ON_EMBEDDINGS[1:])
                 or isinstance(estimator, GaussianEmbedder)
                 or (estimator is _WORMHOLE and kind == "list")
             )
