@@ -366,7 +366,7 @@ def _without_decoder(embedder, X, weights, method, options):
     if method == "euclidean":
         found = _methods.superposed(measures, weights)
     elif method == "regularized":
-        found = _methods.regularized(measures, bins, weights, n_measures, reg)
+        found = _methods.regularized(measures, weights, n_measures, reg)
     elif method == "exact":
         found = _methods.exact(measures, bins, weights, n_measures, n_jobs)
     else:

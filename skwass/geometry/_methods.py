@@ -144,7 +144,7 @@ def by_linear_ot(embedder, measures, weights, n_jobs):
     return [(points + np.tensordot(row, moves, axes=1), masses) for row in weights]
 
 
-def regularized(measures, bins, weights, n_measures, reg):
+def regularized(measures, weights, n_measures, reg):
     """Return entropic barycenters, which are blurred.
 
     By POT on a plane grid by convolutions [1]_, on other bins by matrix scaling [2]_;
@@ -154,8 +154,6 @@ def regularized(measures, bins, weights, n_measures, reg):
     ----------
     measures : Histograms or PointClouds
         Measures.
-    bins : Bins or None
-        Those of histograms, where there is interpolation between them.
     weights : ndarray of shape (n_barycenters, n_measures)
         Rows of sum 1, not negative.
     n_measures : int or None

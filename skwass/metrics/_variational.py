@@ -192,11 +192,10 @@ def _read_barycenters(name, found, measures, n):
     if not isinstance(found, tuple | list):
         found = np.asarray(found)
         # Masses of one, or of several, or points of one, or of several.
-        is_points = found.ndim == 2 and not isinstance(measures, Histograms)
-        is_row = isinstance(measures, Histograms) and found.shape[-1:] == (
+        is_rows = isinstance(measures, Histograms) and found.shape[-1:] == (
             measures.n_features,
         )
-        is_one = found.ndim == 1 or is_points or (found.ndim == 2 and not is_row)
+        is_one = found.ndim == 1 or (found.ndim == 2 and not is_rows)
     several = [found] if is_one else list(found)
     if len(several) != n:
         raise ValueError(
