@@ -40,7 +40,6 @@ coverage: $(VENV)/.installed
 	  room=$$(dirname $$file); \
 	  printf "%-20s %s %%\n" $$room $$($(BIN)/coverage report --format=total --include="$$room/*"); \
 	done
-	@printf "%-20s %s %%\n" geometry.py $$($(BIN)/coverage report --format=total --include=skwass/geometry.py)
 	@printf "%-20s %s %%\n" all $$($(BIN)/coverage report --format=total)
 
 lint: $(VENV)/.installed
@@ -66,6 +65,8 @@ bench: $(VENV)/.installed
 	$(BIN)/python benchmarks/schedule_mnist.py --data $(DATA)
 	$(BIN)/python benchmarks/all_pairs_mnist.py --data $(DATA)
 	$(BIN)/python benchmarks/translates_mnist.py --data $(DATA)
+	$(BIN)/python benchmarks/geometry.py --data $(DATA)
+	$(BIN)/python benchmarks/transfer.py --data $(DATA)
 	$(BIN)/python benchmarks/devices_mnist.py --data $(DATA) --devices cpu
 
 clean:

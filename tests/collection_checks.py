@@ -103,6 +103,8 @@ def check_grid_search_in_processes(estimator, X, X_new):
         "n_projections",
         "n_nodes",
         "n_score_pairs",
+        "n_archetypes",
+        "n_clusters",
     ]
     name = next(name for name in names if name in estimator.get_params())
     search = GridSearchCV(

@@ -31,6 +31,11 @@ from skwass.architectures import (
     SetTransformer,
     Slices,
 )
+from skwass.geometry import (
+    PrincipalGeodesics,
+    WassersteinArchetypes,
+    WassersteinKMeans,
+)
 
 SLICES, CURVE = {"architecture": Slices((16,))}, {"architecture": ODEKENN(widths=(16,))}
 SMALL = {
@@ -72,6 +77,13 @@ VARIANTS = [
         **SMALL, architecture=SetTransformer(point_width=16), early_stopping=False
     ),
 ]
+# Those that see measures through an embedder.
+_LINEAR = LinearOTEmbedder(n_reference=8, random_state=0)
+ON_EMBEDDINGS = [
+    PrincipalGeodesics(_LINEAR, 1),
+    WassersteinArchetypes(_LINEAR, 2, random_state=0),
+    WassersteinKMeans(_LINEAR, 2, random_state=0),
+]
 # Estimators of point clouds.
 _WORMHOLE = WormholeEmbedder(**SMALL, **SLICES, random_state=0)
 _ATTENTION = {"widths": (16,), "n_frequencies": 32, "point_width": 16}
@@ -86,6 +98,7 @@ COLLECTORS = [
     SlicedWassersteinEmbedder(scale=True, random_state=0),
     WassersteinMDS(ground_truth="exact"),
     WassersteinMDS(3, ground_truth="exact"),
+    *ON_EMBEDDINGS,
     _WORMHOLE,
     clone(_WORMHOLE).set_params(architecture=SetTransformer(**_ATTENTION)),
     clone(_WORMHOLE).set_params(
@@ -103,13 +116,14 @@ def expected_failures(estimator):
     if get_tags(estimator).input_tags.pairwise:
         return {}
     checks = (
+        "check_clustering",
         "check_estimators_dtypes",
         # `test_sparse.py` runs them on rows with mass.
         "check_estimator_sparse_array",
         "check_estimator_sparse_matrix",
         "check_estimator_sparse_tag",
     )
-    return dict.fromkeys(checks, "its data hold a row of zeros, which is no measure")
+    return dict.fromkeys(checks, "its data hold rows that are no measures")
 
 
 def test_every_public_estimator_is_checked():
@@ -124,14 +138,24 @@ def test_every_public_estimator_is_checked():
     assert estimators == {type(estimator) for estimator in ESTIMATORS}
 
 
-@parametrize_with_checks(ESTIMATORS, expected_failed_checks=expected_failures)
+def test_every_estimator_of_geometry_is_checked():
+    public = {getattr(skwass.geometry, name) for name in skwass.geometry.__all__}
+    estimators = {thing for thing in public if isinstance(thing, type)}
+    assert estimators == {type(estimator) for estimator in ON_EMBEDDINGS}
+
+
+@parametrize_with_checks(
+    [*ESTIMATORS, ON_EMBEDDINGS[0]], expected_failed_checks=expected_failures
+)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_checks(estimator, check):
     check(estimator)
 
 
 @pytest.mark.slow
-@parametrize_with_checks(VARIANTS, expected_failed_checks=expected_failures)
+@parametrize_with_checks(
+    [*VARIANTS, *ON_EMBEDDINGS[1:]], expected_failed_checks=expected_failures
+)
 @pytest.mark.filterwarnings("ignore::sklearn.exceptions.SkipTestWarning")
 def test_scikit_learn_checks_of_variants(estimator, check):
     check(estimator)
@@ -165,7 +189,7 @@ def _cases():
     for number, estimator in enumerate(COLLECTORS):
         for kind in make_collections():
             is_fast = (
-                kind == "weighted"
+                (kind == "weighted" and estimator not in ON_EMBEDDINGS[1:])
                 or isinstance(estimator, GaussianEmbedder)
                 or (estimator is _WORMHOLE and kind == "list")
             )

@@ -1,5 +1,6 @@
 """Pictures, in the manner of scikit-learn's displays."""
 
+from ._directions import InterpolationDisplay, PrincipalGeodesicsDisplay
 from ._embedding_map import EmbeddingDisplay
 from ._interpolation import BarycenterDisplay, GeodesicDisplay
 from ._report import EmbeddingReportDisplay
@@ -11,6 +12,8 @@ __all__ = [
     "EmbeddingDisplay",
     "EmbeddingReportDisplay",
     "GeodesicDisplay",
+    "InterpolationDisplay",
+    "PrincipalGeodesicsDisplay",
     "StressBoundsDisplay",
     "WeightProfileDisplay",
 ]

@@ -51,6 +51,11 @@ def _draw_points(ax, points, is_image, limits, options):
     ax.set_aspect("equal")
 
 
+def without_weights(measure):
+    """Return the points of a measure that has weights, or what has none."""
+    return measure[0] if isinstance(measure, tuple) else measure
+
+
 def common_limits(collections, grid_shape):
     """Return least and largest coordinates of clouds, [2, d], or None without any."""
     clouds = [measure for measure in collections if measure.ndim == 2]

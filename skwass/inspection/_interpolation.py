@@ -7,7 +7,7 @@ from sklearn.utils.validation import _num_samples
 from ..geometry import barycenter, geodesic
 from ..measures import as_measures, is_collection_of_clouds
 from ._axes import as_axes
-from ._drawing import common_limits, draw_measure
+from ._drawing import common_limits, draw_measure, without_weights
 
 
 class GeodesicDisplay:
@@ -62,7 +62,7 @@ class GeodesicDisplay:
         self.grid_shape = grid_shape
 
     @classmethod
-    def from_estimator(cls, estimator, X, *, times=7, axes=None):
+    def from_estimator(cls, estimator, X, *, times=7, method="decoder", axes=None):
         """Draw the way between two measures.
 
         Parameters
@@ -73,6 +73,8 @@ class GeodesicDisplay:
             Start and end.
         times : int, default=7
             How many measures to decode.
+        method : str, default="decoder"
+            Of :func:`skwass.geometry.geodesic`.
         axes : sequence of `times + 2` matplotlib Axes, default=None
             Where to draw; a new figure if None.
 
@@ -80,7 +82,8 @@ class GeodesicDisplay:
         -------
         display : GeodesicDisplay
         """
-        path = [_points(measure) for measure in geodesic(estimator, X, times=times)]
+        path = geodesic(estimator, X, times=times, method=method)
+        path = [without_weights(measure) for measure in path]
         ends = [_drawable(estimator, X, i) for i in range(2)]
         grid_shape = estimator.grid_shape_
         return cls(ends, path, np.linspace(0, 1, len(path)), grid_shape).plot(axes)
@@ -116,8 +119,8 @@ class GeodesicDisplay:
 class BarycenterDisplay:
     """Wasserstein barycenters next to plain means, one column per class.
 
-    Above the mean of the measures, all of them laid over each other; below what the
-    embedder decodes the mean of their embeddings to.
+    Above the mean of the measures, all of them laid over each other; below what
+    :func:`skwass.geometry.barycenter` makes of them.
 
     Make it with :meth:`from_estimator`.
 
@@ -164,7 +167,7 @@ class BarycenterDisplay:
         self.grid_shape = grid_shape
 
     @classmethod
-    def from_estimator(cls, estimator, X, y=None, *, axes=None):
+    def from_estimator(cls, estimator, X, y=None, *, axes=None, **options):
         """Draw the barycenter of each class.
 
         Parameters
@@ -177,6 +180,8 @@ class BarycenterDisplay:
             Their classes; one class if None.
         axes : sequence of `2 n_classes` matplotlib Axes, default=None
             Where to draw, row by row; a new figure if None.
+        **options : dict
+            Of :func:`skwass.geometry.barycenter`, such as `method="exact"`.
 
         Returns
         -------
@@ -194,7 +199,8 @@ class BarycenterDisplay:
             rows = np.flatnonzero(y == name)
             members = _safe_indexing(X, rows)
             means.append(_superposition(members, estimator.grid_shape_))
-            centers.append(_points(barycenter(estimator, members)))
+            center = barycenter(estimator, members, **options)
+            centers.append(without_weights(center))
         return cls(means, centers, names.tolist(), estimator.grid_shape_).plot(axes)
 
     def plot(self, axes=None):
@@ -234,11 +240,6 @@ def _drawable(estimator, X, i):
     if estimator.support_ is not None:
         return measures[[i]].dense_masses()[0]
     return measures.measure(i)[0]
-
-
-def _points(measure):
-    """Return what was decoded, without its weights."""
-    return measure[0] if isinstance(measure, tuple) else measure
 
 
 def _superposition(X, grid_shape):

@@ -15,6 +15,7 @@ from .. import _clock
 from ..embedders import PseudobulkEmbedder, SlicedRegressionEmbedder
 from ..manifold.checks import check_distances
 from ..measures.subsets import evenly
+from ._tables import printed
 from .certificate import certify, distance_of, true_distances
 
 # All pairs of this many measures are timed.
@@ -78,17 +79,7 @@ class EmbeddingReport:
     n_measures: int
 
     def __repr__(self):
-        columns = [["", *self.names]]
-        for name, form in _FORMATS.items():
-            columns.append([name, *(f"{value:{form}}" for value in self.table[name])])
-        widths = [max(map(len, column)) for column in columns]
-        widths[0] = -widths[0]  # names to the left
-        return "\n".join(
-            "  ".join(f"{cell:{'<' if w < 0 else '>'}{abs(w)}}" for cell, w in row)
-            for row in (
-                zip(cells, widths, strict=True) for cells in zip(*columns, strict=True)
-            )
-        )
+        return printed(self.names, self.table, _FORMATS)
 
 
 @validate_params(

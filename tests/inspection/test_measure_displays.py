@@ -5,11 +5,17 @@ import numpy as np
 import pytest
 from sklearn.decomposition import PCA
 
-from skwass import DeepWassersteinEmbedder, WormholeEmbedder
+from skwass import DeepWassersteinEmbedder, LinearOTEmbedder, WormholeEmbedder
 from skwass.architectures import CloudDecoder
 from skwass.datasets import make_gaussian_clouds, make_translated
 from skwass.geometry import barycenter, geodesic
-from skwass.inspection import BarycenterDisplay, EmbeddingDisplay, GeodesicDisplay
+from skwass.inspection import (
+    BarycenterDisplay,
+    EmbeddingDisplay,
+    GeodesicDisplay,
+    InterpolationDisplay,
+)
+from skwass.ot import pairwise_wasserstein
 
 
 @pytest.fixture(autouse=True)
@@ -111,3 +117,22 @@ def test_maps(case):
     assert display.ax_ is ax
     assert not hasattr(reducer, "components_")
     display.figure_.canvas.draw()
+
+
+def test_four_corners():
+    X = points(2)[:4]
+    embedder = LinearOTEmbedder(n_reference=8, random_state=0).fit(points(2))
+    display = InterpolationDisplay.from_estimator(
+        embedder, X, n_steps=3, method="exact"
+    )
+    assert display.axes_.shape == (3, 3)
+    W = pairwise_wasserstein([display.rows[i][j] for i in (0, 2) for j in (0, 2)], X)
+    assert W.diagonal().max() < 0.3 * W[~np.eye(4, dtype=bool)].min()
+    expected = barycenter(embedder, X, weights=[0.5, 0, 0.5, 0], method="exact")
+    found = display.rows[1][0]
+    np.testing.assert_array_equal(
+        found, expected[0] if isinstance(expected, tuple) else expected
+    )
+    display.figure_.canvas.draw()
+    with pytest.raises(ValueError, match="Got X with n_samples=3 and n_steps=5"):
+        InterpolationDisplay.from_estimator(embedder, X[:3])
