@@ -49,7 +49,7 @@ def fitted_to(embedder, measures, random_state):
                 f"Got embedder={embedder!r} without {method}, expected an embedder of "
                 "skwass. Leave it out, or pass LinearOTEmbedder(64)."
             )
-    return clone(embedder).fit(measures)
+    return clone(embedder).fit(measures, None)
 
 
 def rows_of(embedder, measures):

@@ -128,8 +128,11 @@ class Search:
         """Bound by nearest points, then by the potentials of solves so far."""
         self.bounding = Bounding(self.source, self.targets.only(self.rows)[0])
         self.place = np.arange(len(self.rows))
-        self._apply(potentials)
-        self._prune("potentials")
+        # The first rule out most, and the others are then soon applied to the rest.
+        for some in (potentials[:1], potentials[1:3], potentials[3:]):
+            if len(self.rows):
+                self._apply(some)
+                self._prune("potentials")
         if len(self.rows):
             self._raise(self.bounding.relaxed()[self.place])
             self._prune("nearest")

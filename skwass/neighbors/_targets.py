@@ -46,11 +46,10 @@ class Targets:
             return cls(measures.masses, measures.support)
         if isinstance(measures, CloudView):
             return cls(*_of_view(measures))
-        measures = measures.packed() if hasattr(measures, "packed") else measures
-        n_points = len(measures.masses)
-        entries = measures.masses, np.arange(n_points), measures.offsets
-        shape = len(measures), n_points
-        return cls(csr_array(entries, shape), measures.points)
+        packed = measures.packed()
+        points, columns = _distinct(packed.points)
+        entries = packed.masses, columns, packed.offsets
+        return cls(csr_array(entries, (len(packed), len(points))), points)
 
     def __len__(self):
         return self.masses.shape[0]
@@ -122,6 +121,22 @@ class Targets:
         return Targets(
             csr_array((data, np.concatenate(indices), indptr), shape), points
         )
+
+
+def _distinct(points):
+    """Return different points, in the order of the first of each, and their numbers.
+
+    Samples of the same cells share most of theirs, and each is looked at once.
+    """
+    rows = np.ascontiguousarray(points) + 0.0  # without negative zeros
+    keys = rows.view(np.dtype((np.void, rows.dtype.itemsize * rows.shape[1]))).ravel()
+    _, first, number = np.unique(keys, return_index=True, return_inverse=True)
+    if 2 * len(first) > len(points):
+        return points, np.arange(len(points))
+    order = np.argsort(first)
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.arange(len(order))
+    return points[first[order]], place[number.ravel()]
 
 
 def _of_view(view):

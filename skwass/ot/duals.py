@@ -17,6 +17,8 @@ from .ground_metric import BinMetric, ground_distances, is_euclidean, settle_met
 
 # In so many dimensions a matrix product is faster than computing distances one by one.
 _MIN_DIM = 8
+# Numbers that stay near the processor.
+_NEAR_NUMBERS = 2**15
 # W below this share of the unit may be rounding, between equal measures.
 _NEARLY_ZERO = 1e-6
 
@@ -88,8 +90,12 @@ class Source:
 
     def extend(self, C, f):
         """Return g [m], what f leaves for points at costs C: their c-transform."""
-        # Transposed, sums along rows; f is small and stays near the processor.
-        return (C - f[:, None]).min(axis=0)
+        g = np.empty(C.shape[1])
+        step = max(1, _NEAR_NUMBERS // len(C))
+        for start in range(0, len(g), step):
+            part = slice(start, start + step)
+            (C[:, part] - f[:, None]).min(axis=0, out=g[part])
+        return g
 
     def value(self, f):
         """Return `sum_i a_i f_i`."""
