@@ -285,6 +285,11 @@ class _Votes(_OnNeighbors):
         check_is_fitted(self)
         return self.votes_.predict(self._graph_of(X, self.n_neighbors))
 
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.target_tags.multi_output = True
+        return tags
+
 
 class WassersteinNeighborsClassifier(ClassifierMixin, _Votes):
     """Classify measures by the classes of their nearest neighbours in W.

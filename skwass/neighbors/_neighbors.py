@@ -1,5 +1,6 @@
 """Nearest neighbours in Wasserstein distance: the estimator."""
 
+from dataclasses import replace
 from numbers import Integral, Real
 
 import numpy as np
@@ -274,9 +275,7 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         self.expected_recall_ = None
         if self.mode == "refined" and self.n_calibration:
             n_candidates = self._n_candidates(self.mode, None)
-            collection = self._collection(self._targets)
-            truth = looked_up(truth) if has_duals(truth) else truth
-            self.expected_recall_ = calibrate(self, truth, collection, n_candidates)
+            self.expected_recall_ = calibrate(self, n_candidates)
 
     def partial_fit(self, X, y=None):
         """Store more measures, behind those that are there.
@@ -449,44 +448,48 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
             self._refuse_count(k, exclude is not None)
         return self._search(queries, Z, exclude, k, radius, out)
 
-    def _search(self, queries, Z, exclude, k, radius, out=None, mode=None):
-        """Search for checked measures by the mode, or another."""
-        mode = self.mode if mode is None else mode
-        n_candidates = self._n_candidates(mode, k)
+    def _search(self, queries, Z, exclude, k, radius, out=None):
+        """Search for checked measures by the mode."""
+        n_candidates = self._n_candidates(self.mode, k)
         likely = self._index.nearest(Z, n_candidates, exclude)
-        if mode == "embedded" or not has_duals(self.ground_truth_):
+        if self.mode == "embedded" or not has_duals(self.ground_truth_):
             if out is not None:
                 raise ValueError(
-                    f"Got out={str(out)!r} with mode={mode!r} and ground_truth="
+                    f"Got out={str(out)!r} with mode={self.mode!r} and ground_truth="
                     f"{self.ground_truth_}, expected an exact distance to solve. Leave "
                     "it out."
                 )
-            return self._among(likely, queries, Z, k, radius, mode)
-        unit = np.ldexp(1.0, self._unit)
-        is_complete = mode == "certified" or n_candidates >= self.n_samples_fit_
-        summaries = self._summaries if mode == "certified" else None
-        work = Work(
-            looked_up(self.ground_truth_),
-            self._targets,
-            summaries,
-            None,
-            queries,
-            likely,
-            exclude,
-            k,
-            np.inf if radius is None else radius / unit,
-            self.max_solves if mode == "certified" else None,
+            return self._among(likely, queries, Z, k, radius)
+        work = self._work(queries, likely, exclude, k, radius)
+        if self.mode == "certified":
+            work = replace(
+                work, summaries=self._summaries, max_solves=self.max_solves
+            )
+        return self._run(work, n_candidates, out)
+
+    def _work(self, queries, likely, exclude, k, radius=None):
+        """Return a search among likely neighbours."""
+        radius = np.inf if radius is None else radius * np.ldexp(1.0, -self._unit)
+        truth = self._solving_truth()
+        return Work(
+            truth, self._targets, None, None, queries, likely, exclude, k, radius, None
         )
-        works = [work]
-        if mode == "certified" and self.n_shards > 1:
-            parts = np.array_split(np.arange(self.n_samples_fit_), self.n_shards)
+
+    def _run(self, work, n_candidates=0, out=None):
+        """Return the record of a search, in the unit of the data."""
+        works, n = [work], self.n_samples_fit_
+        is_certified = work.summaries is not None
+        if is_certified and self.n_shards > 1:
+            parts = np.array_split(np.arange(n), self.n_shards)
             works = [work.shard(rows) for rows in parts if len(rows)]
-        if k is None:
+        is_complete, unit = is_certified or n_candidates >= n, np.ldexp(1.0, self._unit)
+        if work.n_neighbors is None:
             blocks = search_blocks(works, range(work.n_blocks), self.n_jobs)
             found = [one for _, block in blocks for one in block]
             n_unconverged = sum(one.n_unconverged for one in found)
             record = ragged(found, unit, is_complete)
         else:
+            k = work.n_neighbors
             table = search_table(works, k, self.n_jobs, out)
             n_unconverged = int(table[:, 2 * k + 4].sum())
             record = from_table(table, k, unit, is_complete)
@@ -494,10 +497,25 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         warn_unconverged(n_unconverged, n_solves, self.ground_truth_)
         return record
 
-    def _among(self, likely, queries, Z, k, radius, mode):
+    def _search_both(self, rows, k, max_solves):
+        """Search for stored measures among candidates, and among all with a proof."""
+        queries, Z = self._targets.only(rows)[0], self.embedding_[rows]
+        likely = self._index.nearest(Z, self._n_candidates("refined", k), rows)
+        work = self._work(queries, likely, rows, k)
+        bounds = bounds_for(self.ground_truth_, self._targets, self._seed)
+        summaries = Summaries.of(bounds, self._targets)
+        proof = replace(work, summaries=summaries, max_solves=max_solves)
+        return self._run(work), self._run(proof)
+
+    def _solving_truth(self):
+        """Return the ground truth of measures in the form that they are stored in."""
+        truth = self.ground_truth_
+        return looked_up(truth) if has_duals(truth) else truth
+
+    def _among(self, likely, queries, Z, k, radius):
         """Search among candidates, by the embedding or by any ground truth."""
         unit = 1.0
-        if mode == "embedded":
+        if self.mode == "embedded":
             found = by_embedding(self.embedder_, Z, self.embedding_, likely)
         else:
             sides = (self._collection(part) for part in (queries, self._targets))
