@@ -5,6 +5,8 @@ beside the singular values of its centred points, or beside quantiles on orthogo
 lines. One matrix product then bounds the distances of queries to all stored measures.
 """
 
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -42,7 +44,7 @@ def bounds_for(truth, targets, random_state=0):
         return []
     origin = targets.points.mean(axis=0, dtype=np.float64)
     dim, p = len(origin), truth.p
-    bounds = [Vectors("means", origin, has_spread=p >= 2)]
+    bounds: list[Any] = [Vectors("means", origin, has_spread=p >= 2)]
     if dim <= _MAX_WHOLE:
         if p >= 2:
             bounds.append(Whole(origin))

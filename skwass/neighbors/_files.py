@@ -2,6 +2,7 @@
 
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -28,6 +29,12 @@ _SAVED = (
 class NeighborsFileMixin:
     """Saves and loads fitted neighbours."""
 
+    embedder: Any
+    embedder_: Any
+    get_params: Any
+    _targets: Targets
+    _reopen: Any
+
     def save(self, path):
         """Write the fitted estimator, its embedder too, into one safetensors file.
 
@@ -47,7 +54,7 @@ class NeighborsFileMixin:
         What bounds distances, and the index of embeddings, are made anew by `load`.
         """
         check_is_fitted(self)
-        embedder = getattr(self.embedder_, "estimator", self.embedder_)
+        embedder: Any = getattr(self.embedder_, "estimator", self.embedder_)
         if not hasattr(embedder, "save"):
             raise TypeError(
                 f"Got embedder={embedder!r} without save, expected an embedder of "
@@ -111,7 +118,7 @@ class NeighborsFileMixin:
 
 
 def _read_embedder(name, content):
-    kind = getattr(embedders, name, None)
+    kind: Any = getattr(embedders, name, None)
     if name not in embedders.__all__ or not hasattr(kind, "load"):
         raise ValueError(
             f"Got a file with an embedder of class {name!r}, expected one of skwass. "

@@ -1,5 +1,7 @@
 """Which stored embeddings are nearest to others: candidates, the nearest first."""
 
+from typing import Any
+
 import numpy as np
 
 # Predicted distances that are held at a time: 64 MB in float32.
@@ -28,7 +30,7 @@ class Index:
     def __init__(self, embedder, rows, kind, random_state=0):
         self.embedder, self.rows, self.kind = embedder, rows, kind
         self.has_private = getattr(embedder, "private_reach_", None) is not None
-        self.search = None
+        self.search: Any = None
         if kind != "brute":
             self.search = _BUILDERS[kind](rows, random_state)
 

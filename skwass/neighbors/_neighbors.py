@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from numbers import Integral, Real
+from typing import Any
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -179,6 +180,7 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
     True
     """
 
+    _summaries: Any
     _parameter_constraints = {
         "embedder": [HasMethods(["fit", "transform"]), None],
         "n_neighbors": [Interval(Integral, 1, None, closed="left")],
@@ -250,8 +252,8 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
             self._fit(X)
         except BaseException:
             for name in _FITTED:
-                vars(self).pop(name, None)
-            vars(self).update(before)
+                self.__dict__.pop(name, None)
+            self.__dict__.update(before)
             raise
         return self
 
@@ -362,7 +364,7 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         """
         check_is_fitted(self)
         radius = self.radius if radius is None else radius
-        if not isinstance(radius, Real) or not radius >= 0:
+        if not isinstance(radius, Real) or not float(radius) >= 0:
             raise ValueError(
                 f"Got radius={radius!r}, expected a number >= 0. Radii are in units of "
                 "W, not squared."
@@ -462,9 +464,7 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
             return self._among(likely, queries, Z, k, radius)
         work = self._work(queries, likely, exclude, k, radius)
         if self.mode == "certified":
-            work = replace(
-                work, summaries=self._summaries, max_solves=self.max_solves
-            )
+            work = replace(work, summaries=self._summaries, max_solves=self.max_solves)
         return self._run(work, n_candidates, out)
 
     def _work(self, queries, likely, exclude, k, radius=None):
@@ -518,8 +518,8 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         if self.mode == "embedded":
             found = by_embedding(self.embedder_, Z, self.embedding_, likely)
         else:
-            sides = (self._collection(part) for part in (queries, self._targets))
-            found = by_label(self.ground_truth_, *sides, likely, self.n_jobs)
+            mu, nu = self._collection(queries), self._collection(self._targets)
+            found = by_label(self.ground_truth_, mu, nu, likely, self.n_jobs)
             unit = np.ldexp(1.0, self._unit)
         limit = np.inf if radius is None else radius / unit
         found = nearest(found, k, limit)
@@ -593,7 +593,7 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
 
     def _refuse_count(self, k, is_own):
         n = self.n_samples_fit_ - is_own
-        if not isinstance(k, Integral) or not 1 <= k <= n:
+        if not isinstance(k, Integral) or not 1 <= int(k) <= n:
             raise ValueError(
                 f"Got n_neighbors={k!r}, expected a whole number from 1 to {n}, as "
                 "there are measures. Ask for fewer, or fit to more."

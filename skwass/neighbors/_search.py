@@ -8,6 +8,7 @@ next. Once none is below the radius, nothing can be nearer.
 """
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -87,8 +88,9 @@ class Search:
         self.least_pruned = np.inf
         self.left = {"all": len(self.rows)}
         # What bounds some targets, and where in it those are that are left.
-        self.bounding, self.place = None, np.arange(len(self.rows))
-        self.gain = None
+        self.bounding: Any = None
+        self.place = np.arange(len(self.rows))
+        self.gain: Any = None
 
     def run(self, seeds):
         """Search, beginning with exact solves of some candidates.
@@ -177,7 +179,7 @@ class Search:
     def _solve(self, rows):
         """Solve for some rows; lower the radius; return potentials."""
         w, converged, potentials = self.source.solve(self.targets.measures(rows))
-        self.n_unconverged += np.count_nonzero(~converged)
+        self.n_unconverged += int(np.count_nonzero(~converged))
         self.solved.update(zip(rows.tolist(), w.tolist(), strict=True))
         k = self.n_neighbors
         if k is not None and len(self.solved) >= k:

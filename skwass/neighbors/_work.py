@@ -6,7 +6,6 @@ from sys import getsizeof
 
 import numpy as np
 from joblib import Parallel, delayed, effective_n_jobs
-from joblib.parallel import get_active_backend
 
 from ..ot.duals import Source
 from ..ot.ground_metric import is_euclidean
@@ -83,7 +82,6 @@ def search_blocks(works, numbers, n_jobs=None):
     found : list of Found
         For each of its measures.
     """
-    get_active_backend(prefer="threads")
     is_shared = effective_n_jobs(n_jobs) > 1
     works = [replace(work, is_shared=is_shared) for work in works]
     parallel = Parallel(

@@ -127,7 +127,7 @@ class Source:
         own = self.points, self.masses
         w, converged = np.empty(len(others)), np.empty(len(others), dtype=bool)
         potentials = [None] * len(others)
-        left = range(len(others))
+        left = np.arange(len(others))
         if self.is_euclidean and self.truth.p == 2:
             pairs = np.column_stack([np.zeros(len(others), dtype=int), left])
             found = assign({0: own}, dict(enumerate(others)), pairs)

@@ -46,7 +46,9 @@ def _line(rng, n):
 
 
 def _sparse(rng, n):
-    return [x * (rng.uniform(size=30) < 0.2) + np.eye(30)[3] for x in rng.random((n, 30))]
+    return [
+        x * (rng.uniform(size=30) < 0.2) + np.eye(30)[3] for x in rng.random((n, 30))
+    ]
 
 
 def _clouds(rng, n):

@@ -303,9 +303,7 @@ def test_votes_are_those_of_scikit_learn(digits, stored, queries, W):
         theirs = KNeighborsClassifier(3, weights=weights, metric="precomputed")
         ours.fit(stored, y), theirs.fit(inner, y)
         assert_array_equal(ours.predict(queries), theirs.predict(W))
-        assert_allclose(
-            ours.predict_proba(queries), theirs.predict_proba(W), atol=1e-6
-        )
+        assert_allclose(ours.predict_proba(queries), theirs.predict_proba(W), atol=1e-6)
     regressor = WassersteinNeighborsRegressor(3, embedder=FAST).fit(stored, y)
     nearest = np.argsort(W, axis=1)[:, :3]
     assert_allclose(regressor.predict(queries), y[nearest].mean(axis=1))

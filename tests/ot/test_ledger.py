@@ -305,9 +305,7 @@ def test_calls_that_begin_together_share_the_file(out, monkeypatch):
 
     monkeypatch.setattr(Ledger, "_create_ledger", late)
     exists = iter([False, False, False, False])
-    monkeypatch.setattr(
-        "skwass.ot.ledger.Path.exists", lambda path: next(exists, True)
-    )
+    monkeypatch.setattr("skwass.ot.ledger.Path.exists", lambda path: next(exists, True))
     second = Ledger(out, plan, identity)
     assert_array_equal(second.w, first.w)
     assert first.w.any()
