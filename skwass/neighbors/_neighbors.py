@@ -5,7 +5,6 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from scipy.sparse import csr_matrix
 from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
@@ -21,6 +20,7 @@ from ..ot.ground_truths import (
 )
 from ._bounds import Summaries, bounds_for
 from ._candidates import by_embedding, by_label, nearest
+from ._checks import check_count, graph_of, refuse_uncertain
 from ._files import NeighborsFileMixin
 from ._index import INDEXES, Index
 from ._proposer import bins_of, fitted_to, fresh_random_state, rows_of
@@ -265,7 +265,7 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
                 "no neighbours. Add measures."
             )
         truth = as_ground_truth(self.ground_truth)
-        self._refuse_uncertain(truth)
+        refuse_uncertain(self.mode, truth)
         rng = fresh_random_state(self.random_state)
         self._seed = int(rng.randint(2**31 - 1))
         embedder = fitted_to(self.embedder, measures, self._seed)
@@ -447,7 +447,8 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         k = None
         if radius is None:
             k = self.n_neighbors if n_neighbors is None else n_neighbors
-            self._refuse_count(k, exclude is not None)
+            limit = self.max_solves if self.mode == "certified" else None
+            check_count(k, self.n_samples_fit_ - (exclude is not None), limit)
         return self._search(queries, Z, exclude, k, radius, out)
 
     def _search(self, queries, Z, exclude, k, radius, out=None):
@@ -578,39 +579,7 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         self.gaps_ = found.gaps
 
     def _graph(self, distances, indices, mode):
-        if mode not in ("connectivity", "distance"):
-            raise ValueError(
-                f"Got mode={mode!r}, expected 'connectivity' or 'distance'. Pass one "
-                "of them."
-            )
-        ends = np.cumsum([0, *map(len, indices)])
-        columns = np.concatenate([np.zeros(0, dtype=int), *indices])
-        data = np.concatenate([np.zeros(0), *distances])
-        if mode == "connectivity":
-            data = np.ones(len(data))
-        shape = len(indices), self.n_samples_fit_
-        return csr_matrix((data, columns, ends), shape=shape)
-
-    def _refuse_count(self, k, is_own):
-        n = self.n_samples_fit_ - is_own
-        if not isinstance(k, Integral) or not 1 <= int(k) <= n:
-            raise ValueError(
-                f"Got n_neighbors={k!r}, expected a whole number from 1 to {n}, as "
-                "there are measures. Ask for fewer, or fit to more."
-            )
-        if self.mode == "certified" and self.max_solves and self.max_solves < k:
-            raise ValueError(
-                f"Got max_solves={self.max_solves} with n_neighbors={k}, expected at "
-                "least as many: neighbours have to be solved. Raise max_solves."
-            )
-
-    def _refuse_uncertain(self, truth):
-        if self.mode == "certified" and not has_duals(truth):
-            raise ValueError(
-                f"Got mode='certified' with ground_truth={truth}, expected "
-                "ExactWasserstein without a tolerance: of other distances no bound is "
-                "known. Set mode='refined'."
-            )
+        return graph_of(distances, indices, self.n_samples_fit_, mode)
 
     def _bins(self):
         """Return where the bins of rows are: as the embedder has it, by default."""
