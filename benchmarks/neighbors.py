@@ -217,6 +217,7 @@ def documents(folder, n_queries, keep):
             n_queries,
             keep,
             "documents",
+            embedder=PseudobulkEmbedder(),
             ground_truth=truth,
         ).run(k)
     kusner(stored, queries, vectors, k=10)
