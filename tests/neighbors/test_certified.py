@@ -14,6 +14,10 @@ from skwass.ot import ExactWasserstein, pairwise_wasserstein
 from skwass.ot.duals import Source, looked_up, on_bins
 
 ORDERS = [1, 1.5, 2, 4]
+# By default the two that users have; all in the slow run.
+SOME_ORDERS = [
+    pytest.param(p, marks=[] if p in (1, 2) else [pytest.mark.slow]) for p in ORDERS
+]
 
 
 class Blind(GaussianEmbedder):
@@ -43,7 +47,7 @@ def check(kind, seed, p, k=4, **settings):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("p", ORDERS)
+@pytest.mark.parametrize("p", SOME_ORDERS)
 def test_certified_neighbours_are_the_nearest(kind, p):
     check(kind, 0, p)
 
@@ -161,7 +165,7 @@ def bounds_of(kind, seed, p, n=20):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("p", ORDERS)
+@pytest.mark.parametrize("p", SOME_ORDERS)
 def test_no_bound_exceeds_the_distance(kind, p):
     for name, low, w in bounds_of(kind, 0, p):
         assert (low <= w * (1 + 1e-12)).all(), name
@@ -178,6 +182,7 @@ def test_no_bound_exceeds_any_of_ten_thousand_distances(kind):
     assert n_pairs > 10_000
 
 
+@pytest.mark.slow
 def test_bounds_leave_little_to_solve():
     """Of 1,000 images: potentials of some solves rule out what is left of the rest."""
     rng = np.random.default_rng(0)

@@ -79,9 +79,9 @@ def fitted(stored):
     return WassersteinNeighbors(FAST, 5, random_state=0).fit(stored)
 
 
-@pytest.mark.parametrize("index", ["brute", "sklearn"])
-@pytest.mark.parametrize("n_shards", [1, 3])
-@pytest.mark.parametrize("n_jobs", [None, 2])
+@pytest.mark.parametrize(
+    ("index", "n_shards", "n_jobs"), [("sklearn", 1, None), ("brute", 3, 2)]
+)
 def test_settings_that_change_no_answer(stored, queries, W, index, n_shards, n_jobs):
     model = WassersteinNeighbors(
         FAST, 5, index=index, n_shards=n_shards, n_jobs=n_jobs, random_state=0
@@ -278,9 +278,16 @@ def test_graphs_are_those_of_scikit_learn(stored, queries, W):
     "estimator",
     [
         DBSCAN(eps=0.8, metric="precomputed"),
-        Isomap(n_neighbors=8, metric="precomputed"),
-        TSNE(perplexity=5, metric="precomputed", init="random", max_iter=250),
-        SpectralClustering(3, affinity="precomputed_nearest_neighbors", n_neighbors=8),
+        *(
+            pytest.param(e, marks=pytest.mark.slow)
+            for e in (
+                Isomap(n_neighbors=8, metric="precomputed"),
+                TSNE(perplexity=5, metric="precomputed", init="random", max_iter=250),
+                SpectralClustering(
+                    3, affinity="precomputed_nearest_neighbors", n_neighbors=8
+                ),
+            )
+        ),
     ],
     ids=lambda e: type(e).__name__,
 )
