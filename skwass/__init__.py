@@ -20,6 +20,7 @@ if TYPE_CHECKING:  # what `__getattr__` finds, for type checkers and editors
         manifold,
         measures,
         metrics,
+        neighbors,
         ot,
     )
     from .embedders import (
@@ -57,6 +58,7 @@ __all__ = [
     "manifold",
     "measures",
     "metrics",
+    "neighbors",
     "ot",
 ]
 

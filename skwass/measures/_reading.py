@@ -33,7 +33,11 @@ class MeasureReaderMixin:
                 "Got X with n_features=1, expected at least two bins: on one, all "
                 "measures are equal. Check that rows are measures."
             )
-        return as_measures(X, grid_shape=self.grid_shape, support=self.support)
+        return as_measures(X, **self._bins())
+
+    def _bins(self):
+        """Return where the bins of rows are, as the parameters say."""
+        return {"grid_shape": self.grid_shape, "support": self.support}
 
     def _remember(self, X, measures):
         """Store what later input is held against: features and where bins are."""

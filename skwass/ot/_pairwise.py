@@ -10,10 +10,10 @@ from sklearn.utils._param_validation import (
 
 from .. import _clock
 from ._labels import PairLabels
-from ._ledger import Ledger, identify
 from .engine import CHUNK_SIZE, label_chunks, warn_unconverged
 from .ground_truths import GROUND_TRUTH_CONSTRAINT, as_ground_truth
 from .inputs import read_measures
+from .ledger import Ledger, identify
 from .plans import plan_of
 
 # Seconds between two lines of progress.

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, SinkhornDivergence, pairwise_wasserstein
-from skwass.ot._ledger import Ledger
+from skwass.ot.ledger import Ledger
 from skwass.ot.plans import Triangle
 
 DIRACS = np.eye(20)
@@ -305,9 +305,7 @@ def test_calls_that_begin_together_share_the_file(out, monkeypatch):
 
     monkeypatch.setattr(Ledger, "_create_ledger", late)
     exists = iter([False, False, False, False])
-    monkeypatch.setattr(
-        "skwass.ot._ledger.Path.exists", lambda path: next(exists, True)
-    )
+    monkeypatch.setattr("skwass.ot.ledger.Path.exists", lambda path: next(exists, True))
     second = Ledger(out, plan, identity)
     assert_array_equal(second.w, first.w)
     assert first.w.any()
@@ -334,7 +332,7 @@ import itertools, os, signal, sys
 import numpy as np
 from sklearn.base import BaseEstimator
 from skwass.ot import pairwise_wasserstein
-from skwass.ot._ledger import Ledger
+from skwass.ot.ledger import Ledger
 
 class Mortal(BaseEstimator):
     last, calls = [], itertools.count(1)

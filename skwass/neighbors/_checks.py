@@ -1,0 +1,67 @@
+"""What may be asked for, and graphs as scikit-learn lays them out."""
+
+from numbers import Integral
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from ..ot.duals import has_duals
+
+
+def check_count(k, n, max_solves=None):
+    """Raise unless k neighbours can be found among n measures.
+
+    Parameters
+    ----------
+    k : object
+        Given by the user.
+    n : int
+        Measures that may be neighbours.
+    max_solves : int, default=None
+        Exact solves, at most, if neighbours have to be solved.
+    """
+    if not isinstance(k, Integral) or not 1 <= int(k) <= n:
+        raise ValueError(
+            f"Got n_neighbors={k!r}, expected a whole number from 1 to {n}, as there "
+            "are measures. Ask for fewer, or fit to more."
+        )
+    if max_solves is not None and max_solves < int(k):
+        raise ValueError(
+            f"Got max_solves={max_solves} with n_neighbors={k}, expected at least as "
+            "many: neighbours have to be solved. Raise max_solves."
+        )
+
+
+def refuse_uncertain(mode, truth):
+    """Raise where a proof is asked for that the distance does not allow."""
+    if mode == "certified" and not has_duals(truth):
+        raise ValueError(
+            f"Got mode='certified' with ground_truth={truth}, expected "
+            "ExactWasserstein without a tolerance: of other distances no bound is "
+            "known. Set mode='refined'."
+        )
+
+
+def graph_of(distances, indices, n_stored, mode):
+    """Return neighbours as a sparse graph.
+
+    Parameters
+    ----------
+    distances, indices : array of shape (n_queries, k), or of n_queries arrays
+        Neighbours.
+    n_stored : int
+        Stored measures.
+    mode : {"connectivity", "distance"}
+        Whether edges are ones or W.
+    """
+    if mode not in ("connectivity", "distance"):
+        raise ValueError(
+            f"Got mode={mode!r}, expected 'connectivity' or 'distance'. Pass one of "
+            "them."
+        )
+    ends = np.cumsum([0, *map(len, indices)])
+    columns = np.concatenate([np.zeros(0, dtype=int), *indices])
+    data = np.concatenate([np.zeros(0), *distances])
+    if mode == "connectivity":
+        data = np.ones(len(data))
+    return csr_matrix((data, columns, ends), shape=(len(indices), n_stored))
