@@ -2,7 +2,7 @@
 
     python benchmarks/kills.py [--kills 10]
 
-Processes fit 600 digits of 8 x 8 pixels with a checkpoint. Each is killed (SIGKILL) at
+Processes fit 300 digits of 8 x 8 pixels with a checkpoint. Each is killed (SIGKILL) at
 a random moment of one of the three stages, and started again until it ends; what it
 then saves is compared with what a fit without a checkpoint saves, byte by byte.
 """
@@ -27,10 +27,10 @@ def learn_and_tell(*values):
     return learn(*values)
 _trained.learn_maps = learn_and_tell
 embedder = WormholeEmbedder(
-    grid_shape=(8, 8), n_pairs=3_000, n_maps=500, max_iter=12, random_state=0, verbose=1
+    grid_shape=(8, 8), n_pairs=1_000, n_maps=200, max_iter=3, random_state=0, verbose=1
 )
 path = sys.argv[2] if len(sys.argv) > 2 else None
-embedder.fit(load_digits().data[:600], checkpoint=path).save(sys.argv[1])
+embedder.fit(load_digits().data[:300], checkpoint=path).save(sys.argv[1])
 """
 STAGES = {"labelling": "labelling", "maps": "maps", "training": "epoch 1:"}
 

@@ -35,7 +35,7 @@ def train(folder, n_pairs):
     with np.load(Path(folder) / "mnist_train_pairs.npz") as arrays:
         pairs = np.column_stack([arrays["i"], arrays["j"]])[:n_pairs]
         w = np.sqrt(arrays["w2_sq"][:n_pairs])
-    embedder = WormholeEmbedder(grid_shape=(28, 28), max_iter=5, random_state=0)
+    embedder = WormholeEmbedder(grid_shape=(28, 28), max_iter=10, random_state=0)
     return embedder.fit(X, pairs=pairs, distances=w), X
 
 
