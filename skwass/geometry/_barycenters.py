@@ -291,8 +291,8 @@ def _check_times(times):
     refuse_masked(times, "times")
     if np.ndim(times):
         t = np.asarray(times, dtype=np.float64)
-    elif isinstance(times, Integral) and times > 0:
-        t = np.linspace(0, 1, times)
+    elif isinstance(times, Integral) and int(times) > 0:
+        t = np.linspace(0, 1, int(times))
     else:
         t = np.empty(0)
     if t.ndim != 1 or not len(t) or not np.isfinite(t).all():
