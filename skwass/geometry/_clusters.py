@@ -29,8 +29,9 @@ class WassersteinKMeans(
     """Cluster measures by k-means in Wasserstein space.
 
     :class:`sklearn.cluster.KMeans` on embeddings, whose squared distances are W2^2: it
-    minimises the sum of W2^2 of measures to the barycenter of their cluster, as far as
-    an embedding knows. A private axis is the same for all clusters and left out.
+    minimises the sum of W2^2 between measures and the barycenter of their cluster, as
+    exactly as embeddings have these distances. A private axis is the same for all
+    clusters and left out.
 
     Parameters
     ----------
