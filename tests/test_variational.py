@@ -76,5 +76,7 @@ def test_bad_input():
         variational_report({"a": CLOUDS[:2]}, CLOUDS)
     with pytest.raises(ValueError, match="Got weights of shape"):
         variational_report({"a": CLOUDS[0]}, CLOUDS, weights=[1, 2])
+    with pytest.raises(ValueError, match=r"Got .*None.* of 'a', expected masses"):
+        variational_report({"a": lambda X: None}, CLOUDS)
     with pytest.raises(ValueError, match="expected weights >= 0"):
         variational_report({"a": CLOUDS[0]}, CLOUDS, weights=[1, 2, 3, -1, 0, 0])

@@ -37,14 +37,16 @@ class WassersteinArchetypes(
     Parameters
     ----------
     embedder : WassersteinEmbedder
-        A fitted one is used as it is, another is cloned and fitted to the same
-        measures. A private axis is left out.
+        A fitted one is used as it is, an unfitted one is cloned and fitted to the same
+        measures. Searches and cross-validation clone, too, and forget fits: wrap a
+        fitted one in :class:`sklearn.frozen.FrozenEstimator` to keep it. A private axis
+        is left out.
     n_archetypes : int, default=4
         How many.
     max_iter : int, default=50
         Sweeps over shares and archetypes, at most.
     tol : float, default=1e-4
-        A sweep that takes less than this share off the loss is the last.
+        The last sweep is the first that lowers the loss by less than this share.
     random_state : int, RandomState instance or None, default=None
         Draws the measures to start with, as k-means++ does.
 
@@ -59,7 +61,7 @@ class WassersteinArchetypes(
     loss_ : float
         The sum of squares, in units of W2^2.
     explained_variance_ratio_ : float
-        What it leaves of the sum of squared distances to the mean, subtracted from 1.
+        The share of the sum of squared distances to the mean that it explains.
     n_iter_ : int
         Sweeps.
     n_features_in_ : int
@@ -126,6 +128,12 @@ class WassersteinArchetypes(
         Returns
         -------
         self : WassersteinArchetypes
+
+        Raises
+        ------
+        ValueError
+            If there are fewer measures than archetypes, or the embedder is none of
+            measures.
         """
         from sklearn.cluster import kmeans_plusplus
 

@@ -8,14 +8,19 @@ from sklearn.base import (
     ClusterMixin,
     TransformerMixin,
 )
-from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
 from ..measures import as_measures
+from ..measures.subsets import rows_of
 from ..ot import pairwise_wasserstein
 from ._barycenters import barycenter
-from ._shared import EMBEDDER_CONSTRAINT, OnEmbeddings, own_random_state
+from ._shared import (
+    EMBEDDER_CONSTRAINT,
+    OnEmbeddings,
+    own_random_state,
+    refuse_other_distance,
+)
 
 
 class WassersteinKMeans(
@@ -24,14 +29,16 @@ class WassersteinKMeans(
     """Cluster measures by k-means in Wasserstein space.
 
     :class:`sklearn.cluster.KMeans` on embeddings, whose squared distances are W2^2: it
-    minimises the sum of W2^2 of measures to the barycenter of their cluster, as far as
-    an embedding knows. A private axis is the same for all clusters and left out.
+    minimises the sum of W2^2 between measures and the barycenter of their cluster, as
+    exactly as embeddings have these distances. A private axis is the same for all
+    clusters and left out.
 
     Parameters
     ----------
     embedder : WassersteinEmbedder
-        A fitted one is used as it is, another is cloned and fitted to the same
-        measures.
+        A fitted one is used as it is, an unfitted one is cloned and fitted to the same
+        measures. Searches and cross-validation clone, too, and forget fits: wrap a
+        fitted one in :class:`sklearn.frozen.FrozenEstimator` to keep it.
     n_clusters : int, default=8
         How many.
     n_init : int or "auto", default="auto"
@@ -198,12 +205,17 @@ class WassersteinKMeans(
         -------
         centers : list of n_clusters measures
             As :func:`barycenter` gives them; None for a cluster that no measure is in.
+
+        Raises
+        ------
+        AttributeError
+            If the embedder has no decoder, unless `method="exact"` or another is given.
         """
         labels = self.predict(X)
         centers = []
         for k in range(len(self.cluster_centers_)):
             rows = np.flatnonzero(labels == k)
-            members = _safe_indexing(X, rows)
+            members = rows_of(X, rows)
             centers.append(
                 barycenter(self.embedder_, members, **options) if len(rows) else None
             )
@@ -225,13 +237,21 @@ class WassersteinKMeans(
         -------
         inertia : float
             In units of W2^2, one solve per measure.
+
+        Raises
+        ------
+        ValueError
+            If the embedder is about another distance than W2.
+        AttributeError
+            If it has no decoder, unless `method="exact"` or another is given.
         """
         labels = self.predict(X)
+        refuse_other_distance(self.embedder_, "exact_inertia", "Use inertia_.")
         centers = self.centers(X, n_jobs=n_jobs, **options)
         support = self.embedder_.support_
         total = 0.0
         for k in np.unique(labels):
-            members = _safe_indexing(X, np.flatnonzero(labels == k))
+            members = rows_of(X, np.flatnonzero(labels == k))
             center = centers[k]
             if support is not None:
                 members = as_measures(members, support=support).to_clouds()

@@ -18,7 +18,7 @@ _N_POINTS = 256
 # Measures that the size of others is taken from, and points that are thinned at most.
 _N_SIZED, _N_POOLED = 64, 20_000
 # The iteration ends when a step takes less than this share off the mean W2^2, or after
-# so many steps.
+# this number of steps.
 _LEAST_GAIN, _MAX_STEPS = 1e-4, 50
 
 
@@ -62,7 +62,7 @@ def pooled(measures, weights):
     Returns
     -------
     points, masses : ndarray of shape (n_points, d) and (n_points,)
-        Thinned to as many points as measures have, of histograms to some hundred, and
+        Thinned to as many points as measures have, of histograms to a few hundred, and
         of even masses: steps move points and leave masses, and uneven ones fit fewer
         measures. Of ten clouds of 20 points, the mean W2^2 ends 4 % higher with those
         of cells.

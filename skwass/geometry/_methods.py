@@ -5,6 +5,7 @@ row, or masses of bins where it works on bins.
 """
 
 import warnings
+from functools import partial
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -21,6 +22,10 @@ _LEAST_MASS = 1e-12
 # Variables, bins^2 times measures, that the linear program of fixed bins takes: 120,000
 # take seconds.
 _MOST = 1_000_000
+# Iterations of scalings of bins, the fast ones first; what stops them; and how much
+# mass may be lost, which is next to nothing or nearly all.
+_SCALINGS = {"sinkhorn": 10_000, "sinkhorn_log": 1_000}
+_SCALING_TOL, _MOST_LOST = 1e-4, 1e-2
 # Steps of the fixed-point iteration with entropic plans, and what stops these: a step
 # need not be exact, the next corrects it.
 _N_ENTROPIC_STEPS, _ENTROPIC_ITER, _ENTROPIC_TOL = 10, 500, 1e-4
@@ -30,7 +35,8 @@ def exact(measures, bins, weights, n_measures, n_jobs):
     """Return barycenters by exact plans.
 
     On bins that are neither a grid nor on a line by a linear program; of two measures
-    along their optimal plan; of more by the fixed-point iteration.
+    along their optimal plan; of more by the fixed-point iteration. Measures of weight
+    0 do not count, and one alone is its own barycenter.
 
     Parameters
     ----------
@@ -55,10 +61,16 @@ def exact(measures, bins, weights, n_measures, n_jobs):
         return displaced(measures, weights[:, 1])
     found = []
     for row in weights:
-        kept, own = sample_by_weights(row, n_measures)
-        points, masses = pooled(measures[kept], own)
-        points = refined(points, masses, measures, row, None, n_measures, n_jobs)
-        found.append((points, masses))
+        rows = np.flatnonzero(row)
+        if len(rows) == 1:
+            found.append(measures[rows].measure(0))
+        elif len(rows) == 2:
+            found += displaced(measures[rows], row[rows[1:]])
+        else:
+            kept, own = sample_by_weights(row, n_measures)
+            points, masses = pooled(measures[kept], own)
+            points = refined(points, masses, measures, row, None, n_measures, n_jobs)
+            found.append((points, masses))
     return found
 
 
@@ -185,16 +197,46 @@ def regularized(measures, weights, n_measures, reg):
         shape = measures.grid_shape
         if shape is not None and len(shape) == 2 and min(shape) > 1:
             images = masses.reshape(-1, *shape)
-            center = ot.bregman.convolutional_barycenter2d(images, reg, own).ravel()
+            solve = partial(ot.bregman.convolutional_barycenter2d, images, reg, own)
         else:
             cost = ot.dist(measures.support, measures.support)
-            cost /= cost.max()
-            # Log domain: a kernel of small reg underflows between far bins.
-            center = ot.bregman.barycenter(
-                masses.T, cost, reg, own, method="sinkhorn_log"
-            )
+            cost /= cost.max() or 1.0  # of a single bin
+            solve = partial(ot.bregman.barycenter, masses.T, cost, reg, own)
+        center = _scaled(solve, reg).ravel()
         found.append(without_dust(center / center.sum()))
     return found
+
+
+def _scaled(solve, reg):
+    """Return what scaling finds, in the log domain where it must be.
+
+    Kernels of small reg underflow between far bins, and then mass is lost. Logarithms
+    take a hundred times as long.
+    """
+    for method, max_iter in _SCALINGS.items():
+        with np.errstate(all="ignore"):
+            center, log = solve(
+                method=method,
+                numItermax=max_iter,
+                stopThr=_SCALING_TOL,
+                log=True,
+                warn=False,
+            )
+        if abs(center.sum() - 1) < _MOST_LOST:  # False for NaN
+            break
+    else:
+        raise ValueError(
+            f"Got reg={reg:g}, expected a greater one: masses of barycenters are lost "
+            "by rounding. Raise it."
+        )
+    if log["err"] and log["err"][-1] > _SCALING_TOL:
+        warnings.warn(
+            f"With reg={reg:g} the regularized barycenter did not converge in "
+            f"{max_iter} iterations. Raise reg, or filter this warning.",
+            ConvergenceWarning,
+            stacklevel=2,
+        )
+    return center
 
 
 def _regularized_cloud(clouds, weights, reg):

@@ -23,17 +23,19 @@ class PrincipalGeodesics(
     distance to it. What they mean is seen by decoding points along them. With
     :class:`~skwass.LinearOTEmbedder` this is log-PCA at the reference [2]_.
 
-    Not of use where the barycenter tells little, such as over several classes: apply it
-    to one.
+    It is of little use where the barycenter says little, as over several classes: apply
+    it to one class at a time.
 
     Parameters
     ----------
     embedder : WassersteinEmbedder
-        A fitted one is used as it is, another is cloned and fitted to the same
-        measures. A private axis is left out. `inverse_transform` and `path` need one
-        that decodes.
+        A fitted one is used as it is, an unfitted one is cloned and fitted to the same
+        measures. Searches and cross-validation clone, too, and forget fits: wrap a
+        fitted one in :class:`sklearn.frozen.FrozenEstimator` to keep it. A private axis
+        is left out. `inverse_transform` and `path` need an embedder that decodes.
     n_components : int, default=None
-        How many directions; as many as there are if None.
+        How many directions; if None as many as there are, which is the least of
+        n_samples - 1 and the number of columns.
 
     Attributes
     ----------
@@ -73,7 +75,9 @@ class PrincipalGeodesics(
 
     `limits_` are the largest t for which that holds, which is necessary, and in one
     dimension sufficient. Between data the line is always one, for the optimal maps
-    from one reference form a convex set; an axis through the mean may leave it.
+    from one reference form a convex set; an axis through the mean may leave it. All
+    pairs of points of the reference are looked at, for each direction.
+
     The geodesic PCA of [2]_ in addition bends directions so that scores of data stay
     within limits (their velocity fields are optimal by constraint); the log-PCA here
     does not, and says where it stops.
@@ -121,6 +125,12 @@ class PrincipalGeodesics(
         Returns
         -------
         self : PrincipalGeodesics
+
+        Raises
+        ------
+        ValueError
+            If there is one measure only, `n_components` is more than there are, or the
+            embedder is none of measures.
         """
         from sklearn.decomposition import PCA
 
@@ -214,6 +224,13 @@ class PrincipalGeodesics(
         -------
         measures : ndarray, or list of tuple
             One per t; what `inverse_transform` of the embedder gives.
+
+        Raises
+        ------
+        ValueError
+            If there is no such component, or t is no list of finite numbers.
+        AttributeError
+            If the embedder has no decoder.
         """
         check_is_fitted(self)
         n = len(self.components_)

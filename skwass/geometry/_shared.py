@@ -8,6 +8,7 @@ from sklearn.utils._param_validation import HasMethods
 from sklearn.utils.validation import check_is_fitted
 
 from ..measures.layout import check_embeddings
+from ..ot.ground_truths import is_w2
 
 EMBEDDER_CONSTRAINT = [HasMethods(["fit", "transform"])]
 
@@ -15,6 +16,41 @@ EMBEDDER_CONSTRAINT = [HasMethods(["fit", "transform"])]
 def own_random_state(random_state):
     """Return what draws: never the global generator of numpy."""
     return np.random.RandomState() if random_state is None else random_state
+
+
+def refuse_other_estimators(embedder):
+    """Raise unless a fitted estimator is one of measures, or stands for one."""
+    if not all(
+        hasattr(embedder, name)
+        for name in ("ground_truth", "support_", "private_reach_")
+    ):
+        raise ValueError(
+            f"Got embedder={embedder}, expected an embedder of measures. Use one of "
+            "skwass, such as LinearOTEmbedder."
+        )
+
+
+def refuse_other_distance(embedder, way, way_out):
+    """Raise unless an embedder is about W2, whose barycenters plans find."""
+    if not is_w2(embedder.ground_truth):
+        raise ValueError(
+            f"Got {way} and an embedder with ground_truth={embedder.ground_truth}, "
+            "expected a W2 with the Euclidean metric: optimal plans of W2 move points "
+            f"straight to the mean. {way_out}"
+        )
+
+
+def decoder_of(embedder, other_way=""):
+    """Return what decodes embeddings, or raise that nothing does."""
+    if not hasattr(embedder, "inverse_transform"):
+        way_out = "Use LinearOTEmbedder"
+        if hasattr(embedder, "decoder"):
+            way_out = "Set decoder='auto' before a new fit"
+        raise AttributeError(
+            f"Got embedder={embedder} without a decoder, expected one that has "
+            f"inverse_transform. {way_out}{other_way}."
+        )
+    return embedder.inverse_transform
 
 
 def share_explained(rows, found):
@@ -26,8 +62,8 @@ def share_explained(rows, found):
 class OnEmbeddings(BaseEstimator):
     """Base class of estimators that see measures through an embedder.
 
-    A subclass has the parameter `embedder`. A fitted one is used as it is; another is
-    cloned and fitted to the same measures.
+    A subclass has the parameter `embedder`. A fitted one is used as it is; an unfitted
+    one is cloned and fitted to the same measures.
     """
 
     def _fit_columns(self, X):
@@ -37,6 +73,7 @@ class OnEmbeddings(BaseEstimator):
             embedder = self.embedder
         except NotFittedError:
             embedder = clone(self.embedder).fit(X)
+        refuse_other_estimators(embedder)
         self.embedder_ = embedder
         self.n_features_in_ = embedder.n_features_in_
         if hasattr(embedder, "feature_names_in_"):
@@ -52,13 +89,7 @@ class OnEmbeddings(BaseEstimator):
 
     def _decode(self, Z):
         """Return measures of columns, or raise that the embedder has no decoder."""
-        if not hasattr(self.embedder_, "inverse_transform"):
-            raise AttributeError(
-                f"Got embedder={self.embedder_} without a decoder, expected one that "
-                "has inverse_transform. Use LinearOTEmbedder, or set decoder='auto' "
-                "before a new fit of one that is trained."
-            )
-        return self.embedder_.inverse_transform(Z)
+        return decoder_of(self.embedder_)(Z)
 
     def _check_rows(self, Z, n_columns, name):
         """Check rows of `transform` that a user gives back."""

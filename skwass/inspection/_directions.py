@@ -1,9 +1,9 @@
 """PrincipalGeodesicsDisplay and InterpolationDisplay: measures along two axes."""
 
 import numpy as np
-from sklearn.utils.validation import _num_samples
+from sklearn.utils.validation import _num_samples, check_is_fitted
 
-from ..geometry import barycenter
+from ..geometry import PrincipalGeodesics, barycenter
 from ._axes import as_axes
 from ._drawing import common_limits, draw_measure, without_weights
 
@@ -76,7 +76,20 @@ class PrincipalGeodesicsDisplay:
         Returns
         -------
         display : PrincipalGeodesicsDisplay
+
+        Raises
+        ------
+        ValueError
+            If the estimator is another.
+        AttributeError
+            If its embedder has no decoder.
         """
+        if not isinstance(estimator, PrincipalGeodesics):
+            raise ValueError(
+                f"Got estimator={estimator}, expected PrincipalGeodesics. Pass "
+                "PrincipalGeodesics(embedder).fit(X)."
+            )
+        check_is_fitted(estimator)
         n = min(n_components, len(estimator.components_))
         where, paths = [], []
         for k in range(n):
@@ -169,6 +182,11 @@ class InterpolationDisplay:
         Returns
         -------
         display : InterpolationDisplay
+
+        Raises
+        ------
+        ValueError
+            If there are not four measures, or fewer than two steps.
         """
         if _num_samples(X) != 4 or n_steps < 2:
             raise ValueError(

@@ -1,11 +1,11 @@
 """GeodesicDisplay and BarycenterDisplay: what an embedding decodes to between data."""
 
 import numpy as np
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
 
 from ..geometry import barycenter, geodesic
 from ..measures import as_measures, is_collection_of_clouds
+from ..measures.subsets import rows_of
 from ._axes import as_axes
 from ._drawing import common_limits, draw_measure, without_weights
 
@@ -197,7 +197,7 @@ class BarycenterDisplay:
         names, means, centers = np.unique(y), [], []
         for name in names:
             rows = np.flatnonzero(y == name)
-            members = _safe_indexing(X, rows)
+            members = rows_of(X, rows)
             means.append(_superposition(members, estimator.grid_shape_))
             center = barycenter(estimator, members, **options)
             centers.append(without_weights(center))

@@ -3,6 +3,7 @@
 from typing import TypeGuard
 
 import numpy as np
+from sklearn.utils import _safe_indexing
 
 from ._collections import Histograms
 from ._sparse import SparseHistograms
@@ -33,6 +34,25 @@ def evenly(n, n_kept):
     rows : ndarray of int of shape (min(n, n_kept),)
     """
     return np.unique(np.linspace(0, n - 1, min(n, n_kept)).astype(int))
+
+
+def rows_of(X, rows):
+    """Return some of the measures that a user gave, laid out as they were.
+
+    Parameters
+    ----------
+    X : array-like, sparse matrix, dataframe, or a collection or list of measures
+        Measures.
+    rows : ndarray of int of shape (n_rows,)
+        Which.
+
+    Returns
+    -------
+    some : the type of X
+    """
+    if hasattr(X, "iloc") or isinstance(X, list | tuple):
+        return _safe_indexing(X, rows)
+    return X[rows]
 
 
 def support_of(measures):

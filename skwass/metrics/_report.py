@@ -7,14 +7,13 @@ from numbers import Integral
 import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import _safe_indexing
 from sklearn.utils._param_validation import Interval, validate_params
 from sklearn.utils.validation import _num_samples, check_is_fitted
 
 from .. import _clock
 from ..embedders import PseudobulkEmbedder, SlicedRegressionEmbedder
 from ..manifold.checks import check_distances
-from ..measures.subsets import evenly
+from ..measures.subsets import evenly, rows_of
 from ._tables import printed
 from .certificate import certify, distance_of, true_distances
 
@@ -174,7 +173,7 @@ def embedding_report(
     n = _num_samples(X)
     if distances is None:
         rows = evenly(n, n_measures)
-        sample = _safe_indexing(X, rows)
+        sample = rows_of(X, rows)
         distances = true_distances(first, sample, n_jobs)
     else:
         rows, sample = np.arange(n), X
@@ -277,7 +276,7 @@ def _judge(embedder, X, sample, W):
     Z = embedder.transform(X)
     middle = _clock.now()
     n_timed = min(len(Z), _N_TIMED)
-    timed = _safe_indexing(X, np.arange(n_timed))
+    timed = rows_of(X, np.arange(n_timed))
     embedder.pairwise_distances(timed)
     end = _clock.now()
     found = np.asarray(embedder.pairwise_distances(sample), dtype=np.float64)

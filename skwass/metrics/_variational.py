@@ -1,6 +1,7 @@
 """How near to the best barycenters are, and what they cost."""
 
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from sklearn.utils._param_validation import validate_params
@@ -31,7 +32,8 @@ class VariationalReport:
     table : dict of ndarray of shape (n_methods,)
         `mean_w2_sq`, the weighted mean of exact W2^2 to the measures, which a
         barycenter minimises, averaged over barycenters if there are several; `ratio`,
-        that over the least value: of the reference, or known; `time` in seconds per
+        that over the least value: of the reference, or known (NaN over 0); `time` in
+        seconds per
         barycenter, NaN where it was given; `effective_size`, exp(entropy of the
         masses), averaged: the number of bins or points, if masses were even. Sharp
         images have few.
@@ -58,7 +60,7 @@ class VariationalReport:
         "reference": [str, None],
         "grid_shape": "no_validation",
         "support": "no_validation",
-        "n_jobs": [int, None],
+        "n_jobs": [Integral, None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -106,7 +108,8 @@ default=None
     ------
     ValueError
         If there is no method, `reference` is none of them, weights do not fit, or a
-        method gives another number of barycenters than there are rows of weights.
+        method gives no measures, or another number of them than there are rows of
+        weights.
 
     See Also
     --------
@@ -191,6 +194,11 @@ def _read_barycenters(name, found, measures, n):
     is_one = isinstance(found, tuple)
     if not isinstance(found, tuple | list):
         found = np.asarray(found)
+        if not found.ndim or found.dtype.kind not in "fiu":
+            raise ValueError(
+                f"Got {found!r} of {name!r}, expected masses of bins, points, or "
+                "tuples (points, weights). Check the method."
+            )
         # Masses of one, or of several, or points of one, or of several.
         is_rows = isinstance(measures, Histograms) and found.shape[-1:] == (
             measures.n_features,

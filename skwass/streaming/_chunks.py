@@ -5,8 +5,9 @@ from os import PathLike, fspath, stat
 
 import joblib
 import numpy as np
-from sklearn.utils import _safe_indexing
 from sklearn.utils.validation import _num_samples
+
+from ..measures.subsets import rows_of
 
 
 class Part:
@@ -86,7 +87,7 @@ def chunks_of(X, chunk_size):
         n = _num_samples(X)
         for start in range(0, n, chunk_size):
             rows = slice(start, min(start + chunk_size, n))
-            yield Part(_rows_of(X, rows))
+            yield Part(rows_of(X, rows))
 
 
 def _are_paths(X):
@@ -94,13 +95,6 @@ def _are_paths(X):
         return True
     is_list = isinstance(X, list | tuple) and len(X) > 0
     return is_list and all(isinstance(path, str | PathLike) for path in X)
-
-
-def _rows_of(X, rows):
-    """Return rows of a table, or measures of a collection or a list."""
-    if hasattr(X, "iloc") or isinstance(X, list | tuple):
-        return _safe_indexing(X, rows)
-    return X[rows]
 
 
 def _parts_of_file(path, chunk_size):

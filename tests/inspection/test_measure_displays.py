@@ -15,6 +15,7 @@ from skwass.inspection import (
     GeodesicDisplay,
     InterpolationDisplay,
 )
+from skwass.measures import as_measures
 from skwass.ot import pairwise_wasserstein
 
 
@@ -136,3 +137,16 @@ def test_four_corners():
     display.figure_.canvas.draw()
     with pytest.raises(ValueError, match="Got X with n_samples=3 and n_steps=5"):
         InterpolationDisplay.from_estimator(embedder, X[:3])
+
+
+def test_collections_are_drawn_as_rows_are():
+    X, y = images(), np.arange(30) % 2
+    given = as_measures(X, grid_shape=(6, 6))
+    embedder = LinearOTEmbedder(grid_shape=(6, 6), random_state=0).fit(X)
+    expected = BarycenterDisplay.from_estimator(embedder, X, y, refine=0)
+    display = BarycenterDisplay.from_estimator(embedder, given, y, refine=0)
+    for name in ("means", "barycenters"):
+        for found, one in zip(
+            getattr(display, name), getattr(expected, name), strict=True
+        ):
+            np.testing.assert_allclose(found, one, atol=1e-6)
