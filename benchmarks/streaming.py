@@ -68,15 +68,18 @@ def digest(path):
 def run(folder, model, source, out, n_jobs):
     """Embed the file of images in a process; return it."""
     script = (
-        "import resource, sys\n"
+        "import re, sys\n"
         "from skwass import WormholeEmbedder\n"
         "from skwass.streaming import transform_chunks\n"
         "model, source, out, n_jobs = sys.argv[1:]\n"
         "embedder = WormholeEmbedder.load(model)\n"
-        "start = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20\n"
+        # Of this process alone: its rusage would count what began it.
+        "def peak():\n"
+        "    text = open('/proc/self/status').read()\n"
+        "    return int(re.search(r'VmHWM:\\s+(\\d+)', text)[1]) / 2**20\n"
+        "start = peak()\n"
         "transform_chunks(embedder, source, out, n_jobs=int(n_jobs))\n"
-        "peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20\n"
-        "print(f'peak {peak:.2f} GB, {start:.2f} GB before', flush=True)\n"
+        "print(f'peak {peak():.2f} GB, {start:.2f} GB before', flush=True)\n"
     )
     call = [sys.executable, "-c", script, model, source, out, str(n_jobs)]
     return subprocess.Popen(call)
