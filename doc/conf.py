@@ -55,3 +55,15 @@ def _is_not_about_the_network(record):
 
 _logger = logging.getLogger("sphinx.sphinx.ext.intersphinx")
 _logger.addFilter(_is_not_about_the_network)
+
+
+def leave_out_inherited_scores(app, what, name, obj, skip, options):
+    """Leave out `score` of scikit-learn, whose text refers to pages of its own."""
+    if name == "score" and getattr(obj, "__module__", None) == "sklearn.base":
+        return True
+    return None
+
+
+def setup(app):
+    """Connect what is above."""
+    app.connect("autodoc-skip-member", leave_out_inherited_scores)
