@@ -21,6 +21,8 @@ _MIN_DIM = 8
 _NEAR_NUMBERS = 2**15
 # W below this share of the unit may be rounding, between equal measures.
 _NEARLY_ZERO = 1e-6
+# Below it, numbers have fewer digits.
+_TINY = float(np.finfo(float).tiny)
 
 
 def has_duals(truth):
@@ -105,7 +107,8 @@ class Source:
         """Bound what rounding adds to the dual value for a measure of m points."""
         n, dim = self.points.shape
         reach = C_max + 2 * np.abs(f).max()
-        return EPS * (n + m + dim + 16) * reach
+        # Costs of other metrics may be so small that digits are lost at any size.
+        return EPS * (n + m + dim + 16) * reach + (n + m) * _TINY
 
     def solve(self, others):
         """Solve against some measures.

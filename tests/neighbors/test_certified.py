@@ -139,6 +139,38 @@ def test_measures_far_from_the_origin():
     assert_allclose(found.distances, np.sort(W, axis=1)[:, :4], rtol=1e-6, atol=1e-6)
 
 
+@pytest.mark.parametrize("dim", [1, 2, 3])
+def test_sums_over_many_points_are_lowered_by_their_rounding(dim):
+    """A point that is stored 20,000 times over is the nearest, at distance 0."""
+    x = np.random.default_rng(dim).uniform(0.3, 1, (1, dim))
+    near = [x + 1e-8, x + 2e-8]
+    X = as_measures([*near, np.tile(x, (20_000, 1)), -x])
+    found = WassersteinNeighbors(Blind(), 1, random_state=0).fit(X).search([x])
+    assert_array_equal(found.indices, [[2]])
+    stored = Targets.of(X)
+    bounds = bounds_for(ExactWasserstein(), stored, 0)
+    every = Summaries.of(bounds, stored)
+    own = Summaries.of(bounds, Targets.of(as_measures([x])))
+    lows = [own.first(every)[0], *(f(np.arange(4)) for _, f in own.more(0, every))]
+    assert np.max(lows, axis=0)[2] <= 0
+    # and no more than that: the one that is far stays far
+    assert np.max(lows, axis=0)[3] > 0.999 * np.linalg.norm(2 * x)
+
+
+def test_costs_with_few_digits_bound_nothing():
+    """Squares of ground distances of 1e-161 are not normal floats."""
+    X, Q = make("grid", 2)
+    D = 1e-161 * np.linalg.norm(X.support[:, None] - X.support, axis=2)
+    truth = ExactWasserstein(ground_metric=D)
+    stored, queries = (Targets.of(on_bins(truth, Y)) for Y in (X, Q))
+    source = Source(looked_up(truth), *queries.measure(0))
+    bounding = Bounding(source, stored)
+    W = pairwise_wasserstein(Q[:1], X, ground_truth=truth)[0]
+    _, _, potentials = source.solve(stored.measures(range(len(X))))
+    for values in (bounding.relaxed(), bounding.by_potentials(potentials)):
+        assert (source.length(values) <= W).all()
+
+
 def bounds_of(kind, seed, p, n=20):
     """Return pairs of names and shares of W^p that bounds of all pairs come to."""
     X, Q = make(kind, seed, n)
