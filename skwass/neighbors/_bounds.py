@@ -158,7 +158,7 @@ class Vectors:
 
     def all_pairs(self, A, B, out):
         """Write distances of all rows to `out`."""
-        np.matmul(A, -2 * B.T, out=out)
+        np.matmul(-2 * A, B.T, out=out)
         out += np.einsum("ij,ij->i", A, A)[:, None]
         out += np.einsum("ij,ij->i", B, B)
         np.sqrt(np.maximum(out, 0, out=out), out=out)

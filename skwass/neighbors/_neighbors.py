@@ -472,9 +472,17 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
     def _work(self, queries, likely, exclude, k, radius=None):
         """Return a search among likely neighbours."""
         radius = np.inf if radius is None else radius * np.ldexp(1.0, -self._unit)
-        truth = self._solving_truth()
         return Work(
-            truth, self._targets, None, None, queries, likely, exclude, k, radius, None
+            truth=self._solving_truth(),
+            targets=self._targets,
+            summaries=None,
+            rows=None,
+            queries=queries,
+            likely=likely,
+            exclude=exclude,
+            n_neighbors=k,
+            radius=radius,
+            max_solves=None,
         )
 
     def _run(self, work, n_candidates=0, out=None):
@@ -563,12 +571,11 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         """Set what depends on the stored measures, all or some more of them."""
         self._targets, self.ground_truth_ = targets, truth
         self.n_samples_fit_ = len(targets)
-        kept = None if added is None else self._summaries
-        self._summaries = None
-        if self.mode == "certified" and kept is None:
-            self._all_summaries()
-        elif self.mode == "certified":
+        kept, self._summaries = self._summaries if added is not None else None, None
+        if self.mode == "certified" and kept is not None:
             self._summaries = kept.joined(Summaries.of(kept.bounds, added))
+        elif self.mode == "certified":
+            self._all_summaries()
         self._index = Index(self.embedder_, self.embedding_, self.index, self._seed)
 
     def _reopen(self, targets):

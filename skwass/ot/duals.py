@@ -186,7 +186,7 @@ def _squares_below(X, Y):
     center = Y.mean(axis=0)
     x, y = X - center, Y - center
     x_sq, y_sq = (np.einsum("ij,ij->i", z, z) for z in (x, y))
-    C = x @ (-2 * y.T)
+    C = (-2 * x) @ y.T
     C += x_sq[:, None]
     C += y_sq
     # Sums of d products, each rounded, and three sums of these.

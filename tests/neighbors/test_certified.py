@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skwass import GaussianEmbedder, LinearOTEmbedder
 from skwass.measures import as_measures
-from skwass.neighbors import WassersteinNeighbors
+from skwass.neighbors import WassersteinNeighbors, _targets
 from skwass.neighbors._bounds import Summaries, bounds_for
 from skwass.neighbors._targets import Bounding, Targets
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
@@ -80,7 +80,32 @@ def test_measures_that_are_stored_are_not_their_own_neighbours(kind):
     assert not (found.indices == np.arange(len(W))[:, None]).any()
 
 
-@pytest.mark.parametrize("kind", ["grid", "pixels", "clouds", "samples", "sparse"])
+@pytest.mark.parametrize("kind", ["weighted", "many dimensions"])
+@pytest.mark.parametrize("p", [1, 2])
+def test_costs_that_are_not_kept_give_the_same_answer(kind, p, monkeypatch):
+    """Where all costs of a query take too much memory they come part by part."""
+    kept = check(kind, 1, p)
+    monkeypatch.setattr(_targets, "_MAX_KEPT", 0)
+    monkeypatch.setattr(_targets, "_BLOCK", 100)
+    found = check(kind, 1, p)
+    assert_array_equal(found.indices, kept.indices)
+    assert_array_equal(found.distances, kept.distances)
+
+
+RADIUS_KINDS = ["grid", "clouds", "samples"]
+
+
+@pytest.mark.parametrize("kind", RADIUS_KINDS)
+def test_a_radius_includes_the_measure_at_it(kind):
+    X, Q = make(kind, 1)
+    model = WassersteinNeighbors(Blind(), 4, random_state=0).fit(X)
+    distances, indices = model.kneighbors(Q)
+    for q in range(N_QUERIES):
+        within = model.radius_neighbors(Q[q : q + 1], distances[q, -1])[1][0]
+        assert set(indices[q]) <= set(within)
+
+
+@pytest.mark.parametrize("kind", RADIUS_KINDS)
 def test_neighbours_within_a_radius(kind):
     X, Q = make(kind, 1)
     W = pairwise_wasserstein(Q, X)
@@ -139,7 +164,7 @@ def test_measures_far_from_the_origin():
     assert_allclose(found.distances, np.sort(W, axis=1)[:, :4], rtol=1e-6, atol=1e-6)
 
 
-@pytest.mark.parametrize("dim", [1, 2, 3])
+@pytest.mark.parametrize("dim", [1, pytest.param(2, marks=pytest.mark.slow), 3])
 def test_sums_over_many_points_are_lowered_by_their_rounding(dim):
     """A point that is stored 20,000 times over is the nearest, at distance 0."""
     x = np.random.default_rng(dim).uniform(0.3, 1, (1, dim))
