@@ -44,8 +44,8 @@ def check_radius(radius, out=None):
         )
     if out is not None:
         raise ValueError(
-            f"Got out={str(out)!r} with radius={radius}, expected n_neighbors: a file "
-            "has as many columns for each query. Leave out one of the two."
+            f"Got out={str(out)!r} with radius={radius}, expected n_neighbors: "
+            "rows of a file are of one length. Leave out one of the two."
         )
 
 
