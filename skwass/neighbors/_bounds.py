@@ -116,12 +116,17 @@ def _rounding(targets, origin):
     """Return what rounding may add to a bound for each measure.
 
     Sums over points lose digits in proportion to their extent. Spreads come from
-    squares, whose rounding is the square of what it adds to a distance near 0.
+    squares, whose rounding is the square of what it adds to a distance near 0. That of
+    covariances, which few dimensions have, grows with the number of points: each entry
+    is a sum of n products, off by less than `(1.5 n + 3) eps` extents squared.
     """
+    dim, n_added = len(origin), 0.0
+    if dim <= _MAX_WHOLE:
+        n_added = targets.sizes / 4
     reach = np.abs(targets.points - origin).max(axis=1)
     masses = targets.masses
     extent = np.maximum.reduceat(reach[masses.indices], masses.indptr[:-1])
-    return 4 * _EPS**0.5 * (1 + len(origin)) * extent
+    return 4 * (_EPS * (1 + n_added)) ** 0.5 * (1 + dim) * extent
 
 
 class Vectors:
@@ -153,7 +158,7 @@ class Vectors:
 
     def all_pairs(self, A, B, out):
         """Write distances of all rows to `out`."""
-        np.matmul(A, -2 * B.T, out=out)
+        np.matmul(-2 * A, B.T, out=out)
         out += np.einsum("ij,ij->i", A, A)[:, None]
         out += np.einsum("ij,ij->i", B, B)
         np.sqrt(np.maximum(out, 0, out=out), out=out)

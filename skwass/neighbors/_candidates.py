@@ -1,5 +1,7 @@
 """Neighbours among candidates: by the embedding alone, or by any ground truth."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from ..ot.engine import label_pairs
@@ -52,18 +54,8 @@ def nearest(found, n_neighbors=None, radius=np.inf):
     for one in found:
         order = np.lexsort([one.indices, one.distances])
         order = order[one.distances[order] <= radius][:n_neighbors]
-        answers.append(
-            Found(
-                one.distances[order],
-                one.indices[order],
-                radius,
-                0.0,
-                False,
-                one.n_solves,
-                0,
-                one.left,
-            )
-        )
+        w, rows = one.distances[order], one.indices[order]
+        answers.append(replace(one, distances=w, indices=rows, radius=radius))
     return answers
 
 

@@ -1,6 +1,6 @@
 """What may be asked for, and graphs as scikit-learn lays them out."""
 
-from numbers import Integral
+from numbers import Integral, Real
 
 import numpy as np
 from scipy.sparse import csr_matrix
@@ -8,7 +8,7 @@ from scipy.sparse import csr_matrix
 from ..ot.duals import has_duals
 
 
-def check_count(k, n, max_solves=None):
+def check_count(k, n, max_solves=None, least=1):
     """Raise unless k neighbours can be found among n measures.
 
     Parameters
@@ -19,16 +19,33 @@ def check_count(k, n, max_solves=None):
         Measures that may be neighbours.
     max_solves : int, default=None
         Exact solves, at most, if neighbours have to be solved.
+    least : int, default=1
+        Neighbours that have to be asked for.
     """
-    if not isinstance(k, Integral) or not 1 <= int(k) <= n:
+    if not isinstance(k, Integral) or not least <= int(k) <= n:
         raise ValueError(
-            f"Got n_neighbors={k!r}, expected a whole number from 1 to {n}, as there "
-            "are measures. Ask for fewer, or fit to more."
+            f"Got n_neighbors={k!r}, expected a whole number from {least} to {n}, "
+            "which is how many can be found. Ask for a number in between, or fit to "
+            "more measures."
         )
     if max_solves is not None and max_solves < int(k):
         raise ValueError(
             f"Got max_solves={max_solves} with n_neighbors={k}, expected at least as "
             "many: neighbours have to be solved. Raise max_solves."
+        )
+
+
+def check_radius(radius, out=None):
+    """Raise unless all neighbours within a radius can be asked for."""
+    if not isinstance(radius, Real) or not float(radius) >= 0:
+        raise ValueError(
+            f"Got radius={radius!r}, expected a number >= 0. Radii are in units of W, "
+            "not squared."
+        )
+    if out is not None:
+        raise ValueError(
+            f"Got out={str(out)!r} with radius={radius}, expected n_neighbors: "
+            "rows of a file are of one length. Leave out one of the two."
         )
 
 

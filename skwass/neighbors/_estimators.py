@@ -187,7 +187,9 @@ class WassersteinNeighborsTransformer(
         """
         check_is_fitted(self)
         wanted = self.n_neighbors + (self.mode == "distance")
-        return self._graph_of(X, min(wanted, self.n_samples_fit_), self.mode)
+        # Where all are wanted there is none more; to ask for more still is an error.
+        most = max(self.n_neighbors, self.n_samples_fit_)
+        return self._graph_of(X, min(wanted, most), self.mode)
 
     @property
     def _n_features_out(self):

@@ -1,8 +1,12 @@
 """Neighbours as arrays, the way that openTSNE and UMAP take them."""
 
-import numpy as np
-from sklearn.utils._param_validation import StrOptions, validate_params
+from numbers import Integral
 
+import numpy as np
+from sklearn.utils._param_validation import Interval, StrOptions, validate_params
+from sklearn.utils.validation import check_is_fitted
+
+from ._checks import check_count
 from ._neighbors import WassersteinNeighbors
 
 
@@ -10,7 +14,7 @@ from ._neighbors import WassersteinNeighbors
     {
         "neighbors": [WassersteinNeighbors],
         "layout": [StrOptions({"umap", "opentsne"})],
-        "n_neighbors": "no_validation",
+        "n_neighbors": [Interval(Integral, 1, None, closed="left"), None],
     },
     prefer_skip_nested_validation=True,
 )
@@ -38,7 +42,7 @@ def knn_layout(neighbors, layout="umap", n_neighbors=None):
     Raises
     ------
     ValueError
-        For more neighbours than there are measures.
+        For more neighbours than there are measures, or fewer than two for UMAP.
 
     See Also
     --------
@@ -64,10 +68,13 @@ def knn_layout(neighbors, layout="umap", n_neighbors=None):
            [2, 3],
            [3, 2]])
     """
+    check_is_fitted(neighbors)
     k = neighbors.n_neighbors if n_neighbors is None else n_neighbors
-    found = neighbors.search(n_neighbors=k - (layout == "umap"))
     if layout == "opentsne":
+        found = neighbors.search(n_neighbors=k)
         return found.indices, found.distances
+    check_count(k, neighbors.n_samples_fit_, least=2)
+    found = neighbors.search(n_neighbors=k - 1)
     own = np.arange(len(found))[:, None]
     return (
         np.hstack([own, found.indices]),

@@ -51,6 +51,8 @@ class Index:
         rows : list of ndarray of int
             The nearest first; an approximate index may find fewer.
         """
+        if n == 0:
+            return [np.zeros(0, dtype=np.intp)] * len(Z)
         asked = n + (exclude is not None)
         if self.search is None:
             found = self._all(Z, min(asked, len(self.rows)))

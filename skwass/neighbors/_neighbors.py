@@ -1,5 +1,6 @@
 """Nearest neighbours in Wasserstein distance: the estimator."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 from numbers import Integral, Real
 from typing import Any
@@ -20,7 +21,7 @@ from ..ot.ground_truths import (
 )
 from ._bounds import Summaries, bounds_for
 from ._candidates import by_embedding, by_label, nearest
-from ._checks import check_count, graph_of, refuse_uncertain
+from ._checks import check_count, check_radius, graph_of, refuse_uncertain
 from ._files import NeighborsFileMixin
 from ._index import INDEXES, Index
 from ._proposer import bins_of, fitted_to, fresh_random_state, rows_of
@@ -31,19 +32,18 @@ from ._targets import Targets
 from ._work import Work, search_blocks
 
 _LEAST_CANDIDATES = 30
-# What a fit leaves that depends on the data.
-_FITTED = (
-    "embedder_",
-    "embedding_",
-    "ground_truth_",
-    "expected_recall_",
-    "n_samples_fit_",
-    "_targets",
-    "_summaries",
-    "_index",
-    "_seed",
-    "_unit",
-)
+
+
+@contextmanager
+def _unchanged_if_it_fails(estimator):
+    """Take back all that was set, if anything raises."""
+    before = dict(vars(estimator))
+    try:
+        yield
+    except BaseException:
+        vars(estimator).clear()
+        vars(estimator).update(before)
+        raise
 
 
 class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator):
@@ -71,8 +71,9 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         Candidates of `"refined"`, at least `n_neighbors`. None: 30, or three times as
         many as neighbours, if that is more.
     max_solves : int, default=None
-        Exact solves for one query, at most; None for no limit. `"certified"` then
-        returns the nearest that it has solved, and `search` says what is proved.
+        Exact solves for one query in each shard, at most; None for no limit.
+        `"certified"` then returns the nearest that it has solved, and `search` says
+        what is proved.
     radius : float, default=1.0
         W within which `radius_neighbors` returns neighbours unless told otherwise.
     ground_truth : {"exact", "sinkhorn", "gromov"} or object, default="exact"
@@ -144,7 +145,8 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
     Rounding is subtracted from bounds, and one counts only where it exceeds the last
     neighbour by a billionth of W^p, which is how well W is known. Distances that are
     equal to that precision may be in another order than in a search through all;
-    otherwise equal ones are in the order of `X`.
+    otherwise equal ones are in the order of `X`. Coordinates are safe down to 1e-150 of
+    the largest.
 
     In many dimensions distances concentrate, and bounds rule out little: set
     `max_solves`, or use `"refined"`. On a line, pairs are solved by sorting, and in
@@ -247,14 +249,8 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         self : object
             Fitted estimator.
         """
-        before = {name: vars(self)[name] for name in _FITTED if name in vars(self)}
-        try:
+        with _unchanged_if_it_fails(self):
             self._fit(X)
-        except BaseException:
-            for name in _FITTED:
-                self.__dict__.pop(name, None)
-            self.__dict__.update(before)
-            raise
         return self
 
     def _fit(self, X):
@@ -301,9 +297,10 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         measures = self._as_measures(X)
         rows = rows_of(self.embedder_, measures)
         targets = self._targets_of(measures, self.ground_truth_)
-        self.embedding_ = np.concatenate([self.embedding_, rows])
         joined = self._targets.joined(targets, self.support_ is not None)
-        self._store(joined, self.ground_truth_, targets)
+        with _unchanged_if_it_fails(self):
+            self.embedding_ = np.concatenate([self.embedding_, rows])
+            self._store(joined, self.ground_truth_, targets)
         return self
 
     def kneighbors(self, X=None, n_neighbors=None, return_distance=True, *, out=None):
@@ -362,14 +359,8 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         indices : ndarray of shape (n_queries,), of arrays of int
             Rows of the stored measures. Of the candidates alone in `mode="refined"`.
         """
-        check_is_fitted(self)
         radius = self.radius if radius is None else radius
-        if not isinstance(radius, Real) or not float(radius) >= 0:
-            raise ValueError(
-                f"Got radius={radius!r}, expected a number >= 0. Radii are in units of "
-                "W, not squared."
-            )
-        found = self.search(X, radius=float(radius))
+        found = self.search(X, radius=radius)
         self._note(found)
         return (found.distances, found.indices) if return_distance else found.indices
 
@@ -428,14 +419,23 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         radius : float, default=None
             Find all within this W instead.
         out : path-like, default=None
-            A file to keep finished queries in, as for `kneighbors`.
+            A file to keep finished queries in, as for `kneighbors`; not with `radius`.
 
         Returns
         -------
         found : NeighborSearch
             Neighbours, distances, proofs and counts.
+
+        Raises
+        ------
+        ValueError
+            As for `kneighbors`; for a negative radius; for `mode="certified"`, set
+            after `fit`, with a distance that has no certificate.
         """
         check_is_fitted(self)
+        refuse_uncertain(self.mode, self.ground_truth_)
+        if radius is not None:
+            check_radius(radius, out)
         exclude = None
         if X is None:
             queries, Z = self._targets, self.embedding_
@@ -465,15 +465,24 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
             return self._among(likely, queries, Z, k, radius)
         work = self._work(queries, likely, exclude, k, radius)
         if self.mode == "certified":
-            work = replace(work, summaries=self._summaries, max_solves=self.max_solves)
+            summaries = self._all_summaries()
+            work = replace(work, summaries=summaries, max_solves=self.max_solves)
         return self._run(work, n_candidates, out)
 
     def _work(self, queries, likely, exclude, k, radius=None):
         """Return a search among likely neighbours."""
         radius = np.inf if radius is None else radius * np.ldexp(1.0, -self._unit)
-        truth = self._solving_truth()
         return Work(
-            truth, self._targets, None, None, queries, likely, exclude, k, radius, None
+            truth=self._solving_truth(),
+            targets=self._targets,
+            summaries=None,
+            rows=None,
+            queries=queries,
+            likely=likely,
+            exclude=exclude,
+            n_neighbors=k,
+            radius=radius,
+            max_solves=None,
         )
 
     def _run(self, work, n_candidates=0, out=None):
@@ -503,10 +512,19 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         queries, Z = self._targets.only(rows)[0], self.embedding_[rows]
         likely = self._index.nearest(Z, self._n_candidates("refined", k), rows)
         work = self._work(queries, likely, rows, k)
-        bounds = bounds_for(self.ground_truth_, self._targets, self._seed)
-        summaries = Summaries.of(bounds, self._targets)
+        summaries = self._all_summaries()
         proof = replace(work, summaries=summaries, max_solves=max_solves)
         return self._run(work), self._run(proof)
+
+    def _all_summaries(self):
+        """Return what bounds distances; made here if `fit` was for another mode."""
+        if self._summaries is not None:
+            return self._summaries
+        bounds = bounds_for(self.ground_truth_, self._targets, self._seed)
+        summaries = Summaries.of(bounds, self._targets)
+        if self.mode == "certified":
+            self._summaries = summaries
+        return summaries
 
     def _solving_truth(self):
         """Return the ground truth of measures in the form that they are stored in."""
@@ -553,14 +571,11 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
         """Set what depends on the stored measures, all or some more of them."""
         self._targets, self.ground_truth_ = targets, truth
         self.n_samples_fit_ = len(targets)
-        if self.mode != "certified":
-            self._summaries = None
-        elif added is None or self._summaries is None:
-            bounds = bounds_for(truth, targets, self._seed)
-            self._summaries = Summaries.of(bounds, targets)
-        else:
-            more = Summaries.of(self._summaries.bounds, added)
-            self._summaries = self._summaries.joined(more)
+        kept, self._summaries = self._summaries if added is not None else None, None
+        if self.mode == "certified" and kept is not None:
+            self._summaries = kept.joined(Summaries.of(kept.bounds, added))
+        elif self.mode == "certified":
+            self._all_summaries()
         self._index = Index(self.embedder_, self.embedding_, self.index, self._seed)
 
     def _reopen(self, targets):

@@ -15,7 +15,7 @@ import numpy as np
 from ._targets import Bounding
 
 # A bound has to exceed the radius by this share of the cost: W is known no better.
-_CERTAIN = 1e-9
+CERTAIN = 1e-9
 # Arcs of a solve above which potentials by sweeps are tried first (measured).
 _MIN_ARCS = 1_000
 # Arcs of the solves between two looks at all bounds, and how many solves at most.
@@ -142,11 +142,9 @@ class Search:
     def _step(self):
         """Raise the smallest bounds: by sweeps first, then by exact solves."""
         n = min(self._batch_size(self.rows), len(self.rows))
-        front = (
-            np.argpartition(self.low, n - 1)[:n]
-            if n < len(self.rows)
-            else (np.arange(n))
-        )
+        front = np.arange(len(self.rows))
+        if n < len(front):
+            front = np.argpartition(self.low, n - 1)[:n]
         front = front[np.argsort(self.low[front], kind="stable")]
         potentials, is_solved = [], np.zeros(len(self.rows), dtype=bool)
         to_solve = []
@@ -220,7 +218,7 @@ class Search:
         np.maximum(self.low, low, out=self.low)
 
     def _is_far(self):
-        return self.low > (1 + _CERTAIN) * self.source.power(self.radius)
+        return self.low > (1 + CERTAIN) * self.source.power(self.radius)
 
     def _prune(self, name=None):
         """Drop what is certain to be beyond the radius; note how many are left."""

@@ -11,7 +11,7 @@ from ..ot.duals import Source
 from ..ot.ground_metric import is_euclidean
 from ..ot.threads import SingleThreaded
 from ._bounds import Summaries
-from ._search import Found, Search
+from ._search import CERTAIN, Found, Search
 from ._targets import Targets
 
 # Measures whose neighbours one task searches for.
@@ -166,14 +166,18 @@ def merged(parts, n_neighbors):
         order = order[:n_neighbors]
     names = dict.fromkeys(name for part in parts for name in part.left)
     radius = float(w[order[-1]]) if n_neighbors is not None else parts[0].radius
+    lower = min(float(dropped), *(part.lower for part in parts))
+    n_unconverged = sum(part.n_unconverged for part in parts)
+    # What one part could not rule out may be further than what another found.
+    is_beyond = n_unconverged == 0 and lower > (1 + CERTAIN) * radius
     return Found(
         w[order],
         rows[order],
         radius,
-        min(float(dropped), *(part.lower for part in parts)),
-        all(part.is_proved for part in parts),
+        lower,
+        is_beyond or all(part.is_proved for part in parts),
         sum(part.n_solves for part in parts),
         sum(part.n_rough for part in parts),
         {name: sum(part.left.get(name, 0) for part in parts) for name in names},
-        sum(part.n_unconverged for part in parts),
+        n_unconverged,
     )

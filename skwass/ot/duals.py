@@ -21,6 +21,8 @@ _MIN_DIM = 8
 _NEAR_NUMBERS = 2**15
 # W below this share of the unit may be rounding, between equal measures.
 _NEARLY_ZERO = 1e-6
+# Below it, numbers have fewer digits.
+_TINY = float(np.finfo(float).tiny)
 
 
 def has_duals(truth):
@@ -105,7 +107,8 @@ class Source:
         """Bound what rounding adds to the dual value for a measure of m points."""
         n, dim = self.points.shape
         reach = C_max + 2 * np.abs(f).max()
-        return EPS * (n + m + dim + 16) * reach
+        # Costs of other metrics may be so small that digits are lost at any size.
+        return EPS * (n + m + dim + 16) * reach + (n + m) * _TINY
 
     def solve(self, others):
         """Solve against some measures.
@@ -183,7 +186,7 @@ def _squares_below(X, Y):
     center = Y.mean(axis=0)
     x, y = X - center, Y - center
     x_sq, y_sq = (np.einsum("ij,ij->i", z, z) for z in (x, y))
-    C = x @ (-2 * y.T)
+    C = (-2 * x) @ y.T
     C += x_sq[:, None]
     C += y_sq
     # Sums of d products, each rounded, and three sums of these.

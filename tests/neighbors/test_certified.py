@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from skwass import GaussianEmbedder, LinearOTEmbedder
 from skwass.measures import as_measures
-from skwass.neighbors import WassersteinNeighbors
+from skwass.neighbors import WassersteinNeighbors, _targets
 from skwass.neighbors._bounds import Summaries, bounds_for
 from skwass.neighbors._targets import Bounding, Targets
 from skwass.ot import ExactWasserstein, pairwise_wasserstein
@@ -80,7 +80,32 @@ def test_measures_that_are_stored_are_not_their_own_neighbours(kind):
     assert not (found.indices == np.arange(len(W))[:, None]).any()
 
 
-@pytest.mark.parametrize("kind", ["grid", "pixels", "clouds", "samples", "sparse"])
+@pytest.mark.parametrize("kind", ["weighted", "many dimensions"])
+@pytest.mark.parametrize("p", [1, 2])
+def test_costs_that_are_not_kept_give_the_same_answer(kind, p, monkeypatch):
+    """Where all costs of a query take too much memory they come part by part."""
+    kept = check(kind, 1, p)
+    monkeypatch.setattr(_targets, "_MAX_KEPT", 0)
+    monkeypatch.setattr(_targets, "_BLOCK", 100)
+    found = check(kind, 1, p)
+    assert_array_equal(found.indices, kept.indices)
+    assert_array_equal(found.distances, kept.distances)
+
+
+RADIUS_KINDS = ["grid", "clouds", "samples"]
+
+
+@pytest.mark.parametrize("kind", RADIUS_KINDS)
+def test_a_radius_includes_the_measure_at_it(kind):
+    X, Q = make(kind, 1)
+    model = WassersteinNeighbors(Blind(), 4, random_state=0).fit(X)
+    distances, indices = model.kneighbors(Q)
+    for q in range(N_QUERIES):
+        within = model.radius_neighbors(Q[q : q + 1], distances[q, -1])[1][0]
+        assert set(indices[q]) <= set(within)
+
+
+@pytest.mark.parametrize("kind", RADIUS_KINDS)
 def test_neighbours_within_a_radius(kind):
     X, Q = make(kind, 1)
     W = pairwise_wasserstein(Q, X)
@@ -137,6 +162,38 @@ def test_measures_far_from_the_origin():
     found = model.search(Q)
     W = pairwise_wasserstein(Q, X)
     assert_allclose(found.distances, np.sort(W, axis=1)[:, :4], rtol=1e-6, atol=1e-6)
+
+
+@pytest.mark.parametrize("dim", [1, pytest.param(2, marks=pytest.mark.slow), 3])
+def test_sums_over_many_points_are_lowered_by_their_rounding(dim):
+    """A point that is stored 20,000 times over is the nearest, at distance 0."""
+    x = np.random.default_rng(dim).uniform(0.3, 1, (1, dim))
+    near = [x + 1e-8, x + 2e-8]
+    X = as_measures([*near, np.tile(x, (20_000, 1)), -x])
+    found = WassersteinNeighbors(Blind(), 1, random_state=0).fit(X).search([x])
+    assert_array_equal(found.indices, [[2]])
+    stored = Targets.of(X)
+    bounds = bounds_for(ExactWasserstein(), stored, 0)
+    every = Summaries.of(bounds, stored)
+    own = Summaries.of(bounds, Targets.of(as_measures([x])))
+    lows = [own.first(every)[0], *(f(np.arange(4)) for _, f in own.more(0, every))]
+    assert np.max(lows, axis=0)[2] <= 0
+    # and no more than that: the one that is far stays far
+    assert np.max(lows, axis=0)[3] > 0.999 * np.linalg.norm(2 * x)
+
+
+def test_costs_with_few_digits_bound_nothing():
+    """Squares of ground distances of 1e-161 are not normal floats."""
+    X, Q = make("grid", 2)
+    D = 1e-161 * np.linalg.norm(X.support[:, None] - X.support, axis=2)
+    truth = ExactWasserstein(ground_metric=D)
+    stored, queries = (Targets.of(on_bins(truth, Y)) for Y in (X, Q))
+    source = Source(looked_up(truth), *queries.measure(0))
+    bounding = Bounding(source, stored)
+    W = pairwise_wasserstein(Q[:1], X, ground_truth=truth)[0]
+    _, _, potentials = source.solve(stored.measures(range(len(X))))
+    for values in (bounding.relaxed(), bounding.by_potentials(potentials)):
+        assert (source.length(values) <= W).all()
 
 
 def bounds_of(kind, seed, p, n=20):
