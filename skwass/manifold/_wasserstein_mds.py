@@ -192,6 +192,7 @@ class WassersteinMDS(
         "_solved_by",
         "_has_private",
     )
+    _packs = ("_measures_", "_bounds")
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "private_axis": ["boolean", StrOptions({"auto"})],
@@ -415,6 +416,9 @@ class WassersteinMDS(
     def metric(self):
         """Where scikit-learn looks whether `X` holds distances."""
         return "precomputed" if self._is_precomputed() else None
+
+    def _try_out(self):
+        """Do nothing: where training measures lie was computed anew."""
 
     def _packed(self):
         measures = as_arrays(self.measures_).items()
