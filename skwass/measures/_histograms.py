@@ -11,6 +11,7 @@ from ._collections import Histograms, grid_support
 from ._sparse import SparseHistograms
 from .layout import (
     listed,
+    ndim,
     normalised,
     normalised_entries,
     refuse_far,
@@ -28,6 +29,7 @@ def check_masses(X, name):
     """
     refuse_masked(X, name)
     _refuse_no_rows(X, name)
+    given = X
     try:
         X = check_array(
             X,
@@ -53,6 +55,7 @@ def check_masses(X, name):
         ) from error
     if issparse(X):
         return _check_entries(X, name)
+    is_copy = not np.may_share_memory(X, given) if _is_array(given) else False
     # One pass finds every fault: a NaN or an infinity anywhere spoils the sum.
     peak, low = X.max(axis=1), X.min(axis=1)
     _refuse_faults(
@@ -62,7 +65,11 @@ def check_masses(X, name):
         peak == 0,
         "Drop the row.",
     )
-    return normalised(X)
+    return normalised(X, out=X if is_copy else None)
+
+
+def _is_array(X):
+    return isinstance(X, np.ndarray) and X.dtype.kind in "fiub"
 
 
 def _refuse_no_rows(X, name):
@@ -105,7 +112,7 @@ def _is_pair(X):
     return (
         isinstance(first, list)
         and len(first) == 2
-        and np.ndim(first[1]) == 1
+        and ndim(first[1]) == 1
         and (getattr(first[0], "ndim", 0) == 2)
     )
 

@@ -5,7 +5,7 @@ from sklearn.utils.validation import validate_data
 
 from ._collections import Histograms, PointClouds
 from ._convert import as_measures
-from .layout import is_collection_of_clouds, listed, refuse_containers
+from .layout import is_collection_of_clouds, listed, refuse_containers, to_numpy
 
 
 class MeasureReaderMixin:
@@ -26,7 +26,7 @@ class MeasureReaderMixin:
     def _read(self, X):
         """Check `X` for a fit from scratch and return measures."""
         refuse_containers(X, "X")
-        X = listed(X, "X")
+        X = to_numpy(listed(X, "X"))
         if is_collection_of_clouds(X):
             self._refuse_clouds(X)
         elif getattr(X, "shape", ())[1:] == (1,) and np.isrealobj(X):

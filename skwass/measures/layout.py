@@ -37,8 +37,8 @@ def is_collection_of_clouds(X):
     if isinstance(X, list) or (is_object_array and X.ndim == 1):
         if len(X) and isinstance(X[0], tuple):
             # A row of numbers may be a tuple as well.
-            return len(X[0]) > 0 and _ndim(X[0][0]) > 0
-        return len(X) > 0 and _ndim(X[0]) == 2
+            return len(X[0]) > 0 and ndim(X[0][0]) > 0
+        return len(X) > 0 and ndim(X[0]) == 2
     return getattr(X, "ndim", None) == 3
 
 
@@ -136,7 +136,7 @@ def listed(X, name):
     """
     if hasattr(X, "to_list") and hasattr(X, "dtype"):  # of pandas, polars
         return X.to_list()
-    if isinstance(X, Mapping | Set):
+    if isinstance(X, Mapping | Set) and not hasattr(X, "shape"):  # as of scipy
         kind, items = ("dict", ".values()") if isinstance(X, Mapping) else ("set", "")
         raise TypeError(
             f"Got {name}=a {kind}, expected an array or a "
@@ -205,8 +205,8 @@ def refuse_square(y, X, way_out):
         )
 
 
-def normalised(masses):
-    """Divide masses by their sums, along the last axis; a new array.
+def normalised(masses, out=None):
+    """Divide masses by their sums, along the last axis; a new array, or `out`.
 
     Sums that are 1 but for rounding stay, and so do those atoms that two measures have
     in common: far ones would have to move for the last bit.
@@ -218,7 +218,7 @@ def normalised(masses):
         _, exponent = np.frexp(masses.max(axis=-1, keepdims=True))
         masses = np.ldexp(masses, -exponent)
         total = masses.sum(axis=-1, keepdims=True)
-    return masses / _unless_one(total, masses.shape[-1])
+    return np.divide(masses, _unless_one(total, masses.shape[-1]), out=out)
 
 
 def normalised_entries(masses, rows, n_rows, n_bins):
@@ -253,12 +253,12 @@ def _unless_one(total, n_bins):
     return np.where(np.abs(total - 1) <= rounding, 1.0, total)
 
 
-def _ndim(x):
-    """Dimensions of an array-like by its first elements, so that ragged is no error."""
+def ndim(x):
+    """Return dimensions of an array-like by its first elements: it may be ragged."""
     if hasattr(x, "ndim"):
         return x.ndim
     if isinstance(x, list | tuple):
-        return 1 + (_ndim(x[0]) if len(x) else 0)
+        return 1 + (ndim(x[0]) if len(x) else 0)
     return 0
 
 
