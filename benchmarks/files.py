@@ -5,9 +5,9 @@
 A file of each class is changed at random: bits, bytes, ends, blocks moved, arrays
 swapped, dtypes and shapes of the header; and, with a hash that is right again, as a
 stranger may: values of the header replaced by others. Each is opened in a process that
-may take 1 GB more than it had, and 5 s of CPU. It is read wrong if embeddings differ from
-those of the file before; a stranger's file may say what it likes, but is refused in
-one sentence where it does not hang together.
+may take 1 GB more than it had, and 5 s of CPU. It is read wrong if embeddings differ
+from those of the file before; a stranger's file may say what it likes, but is refused
+in one sentence where it does not hang together.
 """
 
 import argparse

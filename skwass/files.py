@@ -151,20 +151,13 @@ class FileMixin:
             embedder.module_ = cls._build(network, torch.Generator()).eval()
             embedder.module_.load_state_dict(weights)
         embedder._reopen()
+        check_is_fitted(embedder)
         embedder._try_out()
         return embedder
 
     def _try_out(self):
         """Embed one measure: parts that are not of one fit fail now, and not later."""
-        if getattr(self, "support_", None) is None:
-            points = np.zeros((1, self.n_features_in_))
-            measures = PointClouds([points], [np.ones(1)])
-        else:
-            if len(self.support_) != self.n_features_in_:
-                raise ValueError("its features are not its bins")
-            first = np.zeros((1, self.n_features_in_))
-            first[0, 0] = 1
-            measures = Histograms(first, self.support_, self.grid_shape_)
+        measures = self._atom()
         if hasattr(self, "module_"):
             with torch.no_grad():
                 self.module_.embed(measures, torch.device("cpu"))
@@ -177,6 +170,17 @@ class FileMixin:
 
     def _reopen(self):
         """Make anew what is not in the file and follows from what is."""
+
+    def _atom(self):
+        """Return the simplest measures that were fitted to: all mass at one point."""
+        if getattr(self, "support_", None) is None:
+            points = np.zeros((1, self.n_features_in_))
+            return PointClouds([points], [np.ones(1)])
+        if len(self.support_) != self.n_features_in_:
+            raise ValueError("its features are not its bins")
+        first = np.zeros((1, self.n_features_in_))
+        first[0, 0] = 1
+        return Histograms(first, self.support_, self.grid_shape_)
 
 
 def write(path, estimator, parameters, attributes, network, weights):

@@ -418,7 +418,10 @@ class WassersteinMDS(
         return "precomputed" if self._is_precomputed() else None
 
     def _try_out(self):
-        """Do nothing: where training measures lie was computed anew."""
+        if self._is_precomputed():
+            self._place(np.zeros((1, len(self.embedding_))))
+        else:
+            self.transform(self._atom())
 
     def _packed(self):
         measures = as_arrays(self.measures_).items()
