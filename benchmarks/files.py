@@ -198,7 +198,7 @@ def tried(name, n_mutations):
         if not np.array_equal(expected, embedder.transform(X)):
             raise RuntimeError(f"{name} is not what it was")
     counts, shown, left = collections.Counter(), {}, list(range(n_mutations))
-    context = multiprocessing.get_context("fork")
+    context = multiprocessing.get_context("spawn")  # threads of a fit survive no fork
     while left:
         queue = context.SimpleQueue()
         process = context.Process(

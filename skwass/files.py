@@ -8,6 +8,7 @@ hash of header and arrays tells a file that was damaged from one that was not.
 
 import hashlib
 import json
+import warnings
 from collections.abc import Callable
 from contextlib import contextmanager
 from pathlib import Path
@@ -65,6 +66,13 @@ class FileMixin:
     # How names in `_packed` begin.
     _packs: tuple[str, ...] = ()
     module_: Any
+    n_features_in_: int
+    support_: Any
+    grid_shape_: Any
+    _as_measures: Callable
+    _embed: Callable
+    _rescaled: Callable
+    _validate_params: Callable
     _build: ClassVar[Callable]
     get_params: Callable
 
@@ -157,12 +165,15 @@ class FileMixin:
 
     def _try_out(self):
         """Embed one measure: parts that are not of one fit fail now, and not later."""
-        measures = self._atom()
+        with warnings.catch_warnings():  # an atom has no names of features
+            warnings.simplefilter("ignore")
+            measures = self._as_measures(self._atom())
         if hasattr(self, "module_"):
             with torch.no_grad():
-                self.module_.embed(measures, torch.device("cpu"))
-        elif hasattr(self, "_embed"):
-            self._embed(measures)
+                rows = self.module_.embed(measures, torch.device("cpu")).numpy()
+        else:
+            rows = self._embed(measures)
+        self._rescaled(rows)
 
     def _packed(self):
         """Return what else is to be kept, by names of attributes, as arrays."""
@@ -268,8 +279,9 @@ def read(path):
         if section == _WEIGHTS:
             weights[name] = tensor
         elif section in _SECTIONS:
-            order = "F" if key in columns_first else "C"
-            sections[section][name] = np.asarray(tensor.numpy(), order=order)
+            array = tensor.numpy()
+            is_turned = key in columns_first
+            sections[section][name] = np.asfortranarray(array) if is_turned else array
     return header["estimator"], *sections.values(), weights
 
 
@@ -299,7 +311,7 @@ def _digest(text, tensors):
     for name in sorted(tensors):
         array = np.ascontiguousarray(tensors[name].numpy())
         found.update(f"{name} {array.dtype} {tensors[name].shape}".encode())
-        found.update(array.reshape(-1).view(np.uint8))
+        found.update(array.reshape(-1).view(np.uint8).data)
     return found.hexdigest()
 
 

@@ -1,5 +1,6 @@
 """WassersteinMDS: the best Euclidean embedding of distances, with its certificate."""
 
+import warnings
 from dataclasses import astuple
 from numbers import Integral
 
@@ -421,7 +422,9 @@ class WassersteinMDS(
         if self._is_precomputed():
             self._place(np.zeros((1, len(self.embedding_))))
         else:
-            self.transform(self._atom())
+            with warnings.catch_warnings():  # an atom has no names of features
+                warnings.simplefilter("ignore")
+                self.transform(self._atom())
 
     def _packed(self):
         measures = as_arrays(self.measures_).items()

@@ -8,7 +8,8 @@ from .layout import normalised, refuse_far, refuse_masked
 
 def check_clouds(X, name_of):
     """Check a collection of clouds, one by one; `name_of(i)` names the i-th."""
-    points, masses = [], []
+    points: list = []
+    masses: list = []
     dim = None
     for i, cloud in enumerate(X):
         item = name_of(i)

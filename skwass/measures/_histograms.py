@@ -84,7 +84,8 @@ def _refuse_no_rows(X, name):
             f"Got {name}[0]=a list of points and weights, expected a tuple of them. "
             f"Pass [tuple(x) for x in {name}]."
         )
-    if np.ndim(X) < 2 if isinstance(X, np.ndarray | str | Number) or X is None else 0:
+    is_plain = isinstance(X, np.ndarray | str | Number) or X is None
+    if is_plain and ndim(X) < 2:
         raise ValueError(
             f"Got {name} of {'shape' if np.ndim(X) else 'type'} "
             f"{np.shape(X) or type(X).__name__}, expected one row per measure. Reshape "

@@ -8,6 +8,7 @@ import re
 import uuid
 from contextlib import suppress
 from pathlib import Path
+from typing import Any, Literal
 
 import joblib
 import numpy as np
@@ -63,10 +64,10 @@ class Ledger:
                 f"{plan.n_chunks} chunks. Delete both files."
             )
         # What is finished may lie where nobody can write.
-        shape = (plan.n_chunks,)
+        shape: Any = (plan.n_chunks,)
         counts = np.memmap(self.ledger_path, np.int32, "r", _HEADER_BYTES, shape)
         self._refuse_counts(counts)
-        mode = "r+" if (counts == _PENDING).any() else "r"
+        mode: Literal["r", "r+"] = "r+" if (counts == _PENDING).any() else "r"
         self.chunks = np.memmap(self.ledger_path, np.int32, mode, _HEADER_BYTES, shape)
         self.w = np.lib.format.open_memmap(self.path, mode=mode)
         if self.w.shape != plan.shape or self.w.dtype != np.float64:
