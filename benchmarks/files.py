@@ -51,7 +51,7 @@ CLASSES = {
     "GaussianEmbedder": {"grid_shape": (8, 8)},
     "DiffusionEMDEmbedder": {"grid_shape": (8, 8), "random_state": 0},
     "PseudobulkEmbedder": {"grid_shape": (8, 8)},
-    "WassersteinMDS": {"grid_shape": (8, 8), "ground_truth": "exact"},
+    "WassersteinMDS": {"grid_shape": (8, 8), "ground_truth": "exact", "verbose": 0},
 }
 STRANGE = [None, True, -1, 0, 1e9, 10**7, 10**12, 1e400, "abc", "", [], [[]], {}]
 STRANGE += [[30_000, 30_000], [4] * 100_000, {"object": "Slices", "parameters": {}}]
