@@ -48,9 +48,10 @@ def check_masses(X, name):
                 f"Got {name} of type {type(X).__name__}, expected rows of numbers: "
                 f"{shown(error, 150)}. Encode or drop what is none."
             ) from error
+        why = f": {shown(error)}" if kind is TypeError else ""
         raise kind(
             f"Got {name}[{row}]={shown(X[row])}, expected numbers, as many as in "
-            f"{name}[0]. Encode or drop the row; if these are samples "
+            f"{name}[0]{why}. Encode or drop the row; if these are samples "
             "on a line and no histograms, pass a list of columns x[:, None]."
         ) from error
     if issparse(X):

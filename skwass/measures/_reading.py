@@ -121,8 +121,8 @@ class MeasureReaderMixin:
         shape = getattr(X, "shape", ())
         if not isinstance(X, Histograms) and shape[1:] == (self.n_features_in_,):
             raise ValueError(
-                f"Got {input_name} of shape {tuple(shape)}, expected a list of point "
-                f"clouds as in fit. Pass [{input_name}] if it is one cloud."
+                f"Got {input_name}=histograms, expected point clouds as in fit, in a "
+                f"list. Pass [{input_name}] if it is one cloud."
             )
 
     def _refuse_clouds(self, X):
