@@ -89,7 +89,7 @@ def row(call, sizes, make, limit):
     """Return times at sizes, and the exponent."""
     times = []
     for size in sizes:
-        if times and times[-1] > limit:
+        if times and not times[-1] <= limit:  # NaN, too
             times.append(np.nan)
             continue
         X = make(size)
