@@ -10,7 +10,7 @@ PYTEST    := OMP_NUM_THREADS=1 MPLBACKEND=Agg $(BIN)/python -m pytest $(TEST_ARG
 
 # Environments build the same tree.
 .NOTPARALLEL:
-.PHONY: quickstart test test-slow test-oldest coverage lint doc bench clean
+.PHONY: quickstart test test-slow test-oldest fuzz faults coverage lint doc bench clean
 
 # The environment is rebuilt when what it holds changes.
 $(VENV)/.installed: pyproject.toml $(CONSTRAINTS)
@@ -32,6 +32,17 @@ test-slow: $(VENV)/.installed
 # exist for Python 3.11 and 3.12: PYTHON=python3.11, if yours is newer.
 test-oldest:
 	$(MAKE) test VENV=.venv-oldest CONSTRAINTS=constraints-oldest.txt
+
+# For an hour: inputs of any kind, and model files that were changed.
+fuzz: $(VENV)/.installed
+	SKWASS_FUZZ=nightly $(PYTEST) tests/fuzz
+	$(BIN)/python benchmarks/fuzz.py
+	$(BIN)/python benchmarks/files.py
+
+# Processes that are killed at random moments, files that are cut short and garbled.
+faults: $(VENV)/.installed
+	$(PYTEST) -m "not gpu" tests/ot/test_ledger.py tests/test_streaming.py tests/embedders/test_checkpoint.py tests/embedders/test_files.py
+	$(BIN)/python benchmarks/kills.py
 
 # Lines and branches that the tests reach, slow ones included, room by room.
 coverage: $(VENV)/.installed

@@ -2,11 +2,16 @@
 
 The format is safetensors. The header holds the name of the class, the parameters, what
 `fit` left besides weights, and the settings that a network, if any, was built with;
-reading builds it anew and fills in weights, so a file from a stranger runs nothing.
+reading builds it anew and fills in weights, so a file from a stranger runs nothing. A
+hash of header and arrays tells a file that was damaged from one that was not.
 """
 
+import hashlib
 import json
+import warnings
 from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any, ClassVar
 
 import numpy as np
@@ -14,12 +19,32 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from sklearn.utils.validation import check_is_fitted
+from torch.nn.modules.module import register_module_parameter_registration_hook
 
 from . import architectures, labels, ot
+from .architectures.network import check_network
+from .measures import Histograms, PointClouds
+from .measures.layout import shown
 
-FORMAT = 7
+FORMAT = 8
+# The one before had no hash.
+_READABLE = (7, FORMAT)
 _WEIGHTS = "module"
 _SECTIONS = ("parameters", "attributes", "network")
+# Arrays that are parameters of objects.
+_INSIDE = "inside"
+# What goes wrong where a header asks for what there is not.
+_FAULTS = (
+    ArithmeticError,
+    AttributeError,
+    LookupError,
+    MemoryError,
+    RecursionError,
+    RuntimeError,
+    SafetensorError,
+    TypeError,
+    ValueError,
+)
 
 
 def _revived(attribute, value):
@@ -38,7 +63,16 @@ class FileMixin:
     """
 
     _saved: tuple[str, ...]
+    # How names in `_packed` begin.
+    _packs: tuple[str, ...] = ()
     module_: Any
+    n_features_in_: int
+    support_: Any
+    grid_shape_: Any
+    _as_measures: Callable
+    _embed: Callable
+    _rescaled: Callable
+    _validate_params: Callable
     _build: ClassVar[Callable]
     get_params: Callable
 
@@ -53,7 +87,8 @@ class FileMixin:
         Raises
         ------
         TypeError
-            If a parameter is neither a number, a string nor an object of skwass.
+            If a parameter, or one of its own, is neither a number, an array, a string
+            nor an object of skwass: functions are code, which a file does not hold.
 
         Notes
         -----
@@ -90,22 +125,55 @@ class FileMixin:
         Raises
         ------
         ValueError
-            If the file holds no embedder of this class.
+            If the file holds no embedder of this class, or was changed since.
+
+        Notes
+        -----
+        `memory` is None, whatever the file says: what is kept there are pickles.
         """
-        name, parameters, attributes, network, weights = read(path)
+        with _refused(path):
+            name, parameters, attributes, network, weights = read(path)
+            name = shown(name).strip("'")
         if name != cls.__name__:
             raise ValueError(
                 f"Got path={str(path)!r} of a {name}, expected a {cls.__name__}. Call "
                 f"{name}.load(path)."
             )
+        with _refused(path):
+            return cls._of_parts(parameters, attributes, network, weights)
+
+    @classmethod
+    def _of_parts(cls, parameters, attributes, network, weights):
+        """Return an embedder of what is in a file."""
+        if "memory" in parameters:
+            parameters["memory"] = None
         embedder = cls(**parameters)
+        embedder._validate_params()
         for attribute, value in attributes.items():
+            # No more than `save` writes: a parameter would be one of a stranger.
+            if not (attribute in cls._saved or attribute.startswith(cls._packs)):
+                raise ValueError(f"it holds {shown(attribute)}")
             setattr(embedder, attribute, _revived(attribute, value))
         if network:
+            _refuse_other_sizes(network, weights)
             embedder.module_ = cls._build(network, torch.Generator()).eval()
             embedder.module_.load_state_dict(weights)
         embedder._reopen()
+        check_is_fitted(embedder)
+        embedder._try_out()
         return embedder
+
+    def _try_out(self):
+        """Embed one measure: parts that are not of one fit fail now, and not later."""
+        with warnings.catch_warnings():  # an atom has no names of features
+            warnings.simplefilter("ignore")
+            measures = self._as_measures(self._atom())
+        if hasattr(self, "module_"):
+            with torch.no_grad():
+                rows = self.module_.embed(measures, torch.device("cpu")).numpy()
+        else:
+            rows = self._embed(measures)
+        self._rescaled(rows)
 
     def _packed(self):
         """Return what else is to be kept, by names of attributes, as arrays."""
@@ -113,6 +181,17 @@ class FileMixin:
 
     def _reopen(self):
         """Make anew what is not in the file and follows from what is."""
+
+    def _atom(self):
+        """Return the simplest measures that were fitted to: all mass at one point."""
+        if getattr(self, "support_", None) is None:
+            points = np.zeros((1, self.n_features_in_))
+            return PointClouds([points], [np.ones(1)])
+        if len(self.support_) != self.n_features_in_:
+            raise ValueError("its features are not its bins")
+        first = np.zeros((1, self.n_features_in_))
+        first[0, 0] = 1
+        return Histograms(first, self.support_, self.grid_shape_)
 
 
 def write(path, estimator, parameters, attributes, network, weights):
@@ -133,20 +212,23 @@ def write(path, estimator, parameters, attributes, network, weights):
         f"{_WEIGHTS}.{name}": weight.cpu().contiguous()
         for name, weight in weights.items()
     }
-    header = {"format": FORMAT, "estimator": estimator}
+    header = {"format": FORMAT, "estimator": estimator, "columns_first": []}
     sections = (parameters, attributes, network)
     for section, values in zip(_SECTIONS, sections, strict=True):
         header[section] = {}
         for name, value in values.items():
             value = value.to_numpy() if hasattr(value, "to_numpy") else value
-            if isinstance(value, np.ndarray) and value.dtype.kind in "fiu":
-                # A copy: a parameter and what fit made of it may be one array.
-                array = torch.from_numpy(np.array(value, order="C"))
-                tensors[f"{section}.{name}"] = array
+            key = f"{section}.{name}"
+            if _is_numeric(value):
+                tensors[key] = _to_tensor(value)
+                if value.flags.f_contiguous and not value.flags.c_contiguous:
+                    header["columns_first"].append(key)
             else:
-                header[section][name] = _to_json(name, value)
+                header[section][name] = _to_json(name, value, key, tensors)
+    text = json.dumps(header)
+    metadata = {"skwass": text, "sha256": _digest(text, tensors)}
     try:
-        save_file(tensors, path, metadata={"skwass": json.dumps(header)})
+        save_file(tensors, path, metadata=metadata)
     except SafetensorError as error:
         raise OSError(
             f"Got path={str(path)!r}, expected one that can be written: {error}. Check "
@@ -171,61 +253,138 @@ def read(path):
     ValueError
         If `save` did not write the file.
     """
-    try:
-        with safe_open(path, framework="pt") as file:
-            header = json.loads((file.metadata() or {}).get("skwass", "{}"))
-            names = list(file.keys())
-            tensors = {name: file.get_tensor(name) for name in names}
-    except SafetensorError as error:
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata() or {}
+        tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    text = metadata.get("skwass", "{}")
+    header = json.loads(text)
+    if header.get("format") not in _READABLE:
         raise ValueError(
-            f"Got path={str(path)!r}, expected a file that save(path) wrote: {error}. "
-            "Open a pickle with pickle or joblib."
-        ) from error
-    if header.get("format") != FORMAT:
-        raise ValueError(
-            f"Got path={str(path)!r} in format {header.get('format')!r}, expected "
+            f"Got path={str(path)!r} in format {shown(header.get('format'))}, expected "
             f"format {FORMAT}. Write it with save(path) of this version."
         )
+    has_hash = header["format"] > 7 or "sha256" in metadata
+    if has_hash and metadata.get("sha256") != _digest(text, tensors):
+        raise ValueError("its content is not what was written")
     sections = {
-        section: {name: _from_json(value) for name, value in header[section].items()}
+        section: {
+            name: _from_json(value, tensors) for name, value in header[section].items()
+        }
         for section in _SECTIONS
     }
+    columns_first = header.get("columns_first", ())
     weights = {}
     for key, tensor in tensors.items():
         section, name = key.split(".", 1)
         if section == _WEIGHTS:
             weights[name] = tensor
-        else:
-            sections[section][name] = tensor.numpy()
+        elif section in _SECTIONS:
+            array = tensor.numpy()
+            is_turned = key in columns_first
+            sections[section][name] = np.asfortranarray(array) if is_turned else array
     return header["estimator"], *sections.values(), weights
 
 
-def _to_json(name, value):
+@contextmanager
+def _refused(path):
+    """Say of any fault in a file what the file should be."""
+    if Path(path).is_dir():
+        raise ValueError(
+            f"Got path={str(path)!r}, a folder, expected a file that save(path) wrote. "
+            "Name the file in it."
+        )
+    try:
+        yield
+    except _FAULTS as error:
+        if str(error).startswith("Got path="):
+            raise
+        raise ValueError(
+            f"Got path={str(path)!r}, expected a file that save(path) wrote, as it "
+            f"wrote it: {shown(error)}. Save the embedder again. Open a pickle with "
+            "pickle or joblib."
+        ) from error
+
+
+def _digest(text, tensors):
+    """Return a hash of a header and of all that is in arrays."""
+    found = hashlib.sha256(text.encode())
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name].numpy())
+        found.update(f"{name} {array.dtype} {tensors[name].shape}".encode())
+        found.update(array.reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
+
+
+def _refuse_other_sizes(network, weights):
+    """Raise unless weights are those of a network, before any memory is taken."""
+
+    def count(*_):
+        counted.append(1)
+        if len(counted) > len(weights):
+            raise ValueError("its network has more weights than it holds")
+
+    counted = []
+    hook = register_module_parameter_registration_hook(count)
+    try:
+        expected = check_network(network).state_dict()
+    finally:
+        hook.remove()
+    if {name: weight.shape for name, weight in weights.items()} != {
+        name: weight.shape for name, weight in expected.items()
+    }:
+        raise ValueError("its weights are not those of its network")
+
+
+def _is_numeric(value):
+    return isinstance(value, np.ndarray) and value.dtype.kind in "fiu"
+
+
+def _to_tensor(array):
+    """Return a copy: a parameter and what fit made of it may be one array."""
+    dtype = array.dtype.newbyteorder("=")
+    dtype = np.float64 if dtype == np.longdouble else dtype
+    return torch.from_numpy(np.array(array, dtype=dtype, order="C"))
+
+
+def _to_json(name, value, key, tensors):
+    """Return what JSON can hold; arrays inside objects go to `tensors`."""
     if type(value) in _known_classes().values():
         parameters = {
-            part: _to_json(f"{name}.{part}", given)
+            part: _to_json(f"{name}.{part}", given, f"{key}.{part}", tensors)
             for part, given in value.get_params(deep=False).items()
         }
         return {"object": type(value).__name__, "parameters": parameters}
+    if _is_numeric(value):
+        tensors[f"{_INSIDE}.{key}"] = _to_tensor(value)
+        return {"array": f"{_INSIDE}.{key}"}
     if isinstance(value, np.ndarray | np.generic):
         value = value.tolist()
     if isinstance(value, list | tuple):
-        return [_to_json(name, part) for part in value]
+        return [
+            _to_json(name, part, f"{key}.{number}", tensors)
+            for number, part in enumerate(value)
+        ]
     if value is None or isinstance(value, bool | int | float | str):
         return value
     raise TypeError(
-        f"Got {name}={value!r}, expected a number, a string, None or an object of "
-        "skwass to save: a file holds no code. Use pickle for others."
+        f"Got {name}={shown(value)}, expected a number, an array, a string, None or an "
+        "object of skwass to save: a file holds no code. Use pickle for others."
     )
 
 
-def _from_json(value):
+def _from_json(value, tensors):
+    if isinstance(value, dict) and "array" in value:
+        return tensors[value["array"]].numpy()
     if isinstance(value, dict):
         parameters = value["parameters"].items()
-        return _known_classes()[value["object"]](
-            **{name: _from_json(given) for name, given in parameters}
+        made = _known_classes()[value["object"]](
+            **{name: _from_json(given, tensors) for name, given in parameters}
         )
-    return tuple(_from_json(part) for part in value) if type(value) is list else value
+        made._validate_params()
+        return made
+    if type(value) is list:
+        return tuple(_from_json(part, tensors) for part in value)
+    return value
 
 
 def _known_classes():

@@ -207,3 +207,25 @@ def test_a_full_disk_is_an_error(out, monkeypatch):
         transform_chunks(EMBEDDER, IMAGES, out, chunk_size=10)
     monkeypatch.undo()
     assert_array_equal(transform_chunks(EMBEDDER, IMAGES, out, chunk_size=10), ROWS)
+
+
+def test_a_finished_file_is_opened_for_reading_alone(out, monkeypatch):
+    expected = np.array(transform_chunks(EMBEDDER, IMAGES, out, chunk_size=20))
+    content, real = out.read_bytes(), open
+
+    def for_reading(path, mode="r", *rest, **options):
+        assert mode in ("r", "rb")
+        return real(path, mode, *rest, **options)
+
+    monkeypatch.setattr(_table, "open", for_reading, raising=False)
+    again = transform_chunks(EMBEDDER, IMAGES, out, chunk_size=20)
+    assert_array_equal(again, expected)
+    assert out.read_bytes() == content
+
+
+def test_a_ledger_of_other_bytes_is_told_in_one_sentence(out):
+    transform_chunks(EMBEDDER, IMAGES, out, chunk_size=20)
+    ledger = out.parent / f"{out.name}.ledger"
+    ledger.write_bytes(b"\xff\xfe\n")
+    with pytest.raises(ValueError, match="ledger that cannot be read"):
+        transform_chunks(EMBEDDER, IMAGES, out, chunk_size=20)

@@ -1,7 +1,7 @@
 """The contract that every embedder keeps."""
 
 from abc import ABC, abstractmethod
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import torch
@@ -36,6 +36,8 @@ OF_INPUT = (
 )
 # Beyond this in the unit of fit, squares of float32 overflow.
 _MAX_EMBEDDING = 1e18
+# Entries of a table that `transform` reads at once.
+_BLOCK_ENTRIES = 2**22
 # Coordinates beyond two to this power need a unit of their own.
 _MAX_EXPONENT = 60
 
@@ -121,7 +123,26 @@ class WassersteinEmbedder(
             above 2^30 (about 1e9) or below 2^-31.
         """
         check_is_fitted(self)
+        is_table = isinstance(X, np.ndarray) and X.ndim == 2 and X.dtype.kind in "fiub"
+        if is_table and X.size > _BLOCK_ENTRIES:
+            # Copies in float64 of all of it would be larger than the result.
+            with suppress(ValueError):  # raised again, with numbers of rows of X
+                return self._transform_blocks(X)
+        return self._transform(X)
+
+    def _transform(self, X):
         return self._rescaled(_refuse_beyond(self._embed(self._as_measures(X))))
+
+    def _transform_blocks(self, X):
+        """Do the same with some rows at a time."""
+        n_rows = max(1, _BLOCK_ENTRIES // X.shape[1])
+        Z = None
+        for start in range(0, len(X), n_rows):
+            rows = self._transform(X[start : start + n_rows])
+            if Z is None:
+                Z = np.empty((len(X), rows.shape[1]), dtype=rows.dtype)
+            Z[start : start + n_rows] = rows
+        return Z
 
     def pairwise_distances(self, X, Y=None, *, squared=False):
         """Predict Wasserstein distances of all pairs.
@@ -243,7 +264,10 @@ class WassersteinEmbedder(
         rng = fresh_random_state(self.random_state)
         pairs = sample_pairs(len(measures), self.n_score_pairs, rng)
         w, *_ = self._labeller().label(measures, pairs)
-        predicted = self._paired_distances(self._represent(measures), pairs)
+        # Of many measures, few are in a pair.
+        named, numbers = np.unique(pairs, return_inverse=True)
+        represented = self._represent(measures[named])
+        predicted = self._paired_distances(represented, numbers.reshape(pairs.shape))
         return float(r2_score(w, predicted))
 
     def _as_measures(self, X, input_name="X"):

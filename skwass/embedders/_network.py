@@ -16,6 +16,7 @@ from ..nn.devices import by_chunks, inference, resolve_device
 from ..nn.initialization import build
 from ._base import OF_INPUT, WassersteinEmbedder
 from ._checks import has_decoder, on_cpu
+from ._reporting import warn_of_little_time
 
 
 class NetworkEmbedder(FileMixin, WassersteinEmbedder):
@@ -26,6 +27,7 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
     `embed` and, with a decoder, `reconstruct` afterwards.
     """
 
+    max_time: float | None
     loss_curve_: list[float]
     validation_scores_: list[float]
     _saved = (
@@ -159,6 +161,8 @@ class NetworkEmbedder(FileMixin, WassersteinEmbedder):
             self.n_solves_ += in_batch.n_solves
             in_batch.warn()
         self.stopped_by_ = result.stopped_by
+        if self.stopped_by_ == "max_time" and new < 2:
+            warn_of_little_time(self.max_time)
 
     def _device(self, *, for_training=False):
         return resolve_device(self.device, for_training=for_training)

@@ -107,6 +107,17 @@ def warn_of_one_round(scheme):
     )
 
 
+def warn_of_little_time(max_time):
+    """Warn where time was over before anything was learned."""
+    warnings.warn(
+        f"max_time={max_time:g} was over after one epoch: the network has hardly "
+        "learned. Raise it, or take an embedder that does not train, such as "
+        "LinearOTEmbedder.",
+        ConvergenceWarning,
+        stacklevel=5,
+    )
+
+
 def warn_of_useless(score, of):
     """Warn where a score is worse than that of a constant."""
     if not score >= 0:

@@ -113,6 +113,8 @@ def grid_gap(grid_shape):
 def spectral_gap(even):
     """Return 1 less the second eigenvalue of the walk."""
     n = even.shape[0]
+    if n == 1:
+        return 1.0  # nothing is elsewhere
     root = sparse.diags_array(even.sum(axis=1) ** -0.5)
     symmetric = root @ even @ root  # has the eigenvalues of the operator
     if n < 4:

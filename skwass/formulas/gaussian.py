@@ -3,7 +3,7 @@
 import numpy as np
 
 from ..measures.subsets import center_of
-from ..ot.summaries import Gaussians, moments
+from ..ot.summaries import Gaussians, moments, without_padding
 
 # A direction of the mean covariance is null below this share of the largest variance.
 _NULL = 1e-12
@@ -51,7 +51,7 @@ def tangent(factors, variances, axes):
     -------
     coordinates : ndarray of shape (n, k (k + 1) / 2)
     """
-    B = factors @ (axes * np.sqrt(variances))
+    B = without_padding(factors) @ (axes * np.sqrt(variances))
     _, s, Vt = np.linalg.svd(B, full_matrices=False)  # the root is V s V'
     G = (Vt.swapaxes(1, 2) * s[:, None]) @ Vt
     i, j = np.triu_indices(len(variances))

@@ -1,5 +1,6 @@
 """WassersteinMDS: the best Euclidean embedding of distances, with its certificate."""
 
+import warnings
 from dataclasses import astuple
 from numbers import Integral
 
@@ -192,6 +193,7 @@ class WassersteinMDS(
         "_solved_by",
         "_has_private",
     )
+    _packs = ("_measures_", "_bounds")
     _parameter_constraints = {
         "n_components": [Interval(Integral, 1, None, closed="left"), None],
         "private_axis": ["boolean", StrOptions({"auto"})],
@@ -415,6 +417,14 @@ class WassersteinMDS(
     def metric(self):
         """Where scikit-learn looks whether `X` holds distances."""
         return "precomputed" if self._is_precomputed() else None
+
+    def _try_out(self):
+        if self._is_precomputed():
+            self._place(np.zeros((1, len(self.embedding_))))
+        else:
+            with warnings.catch_warnings():  # an atom has no names of features
+                warnings.simplefilter("ignore")
+                self.transform(self._atom())
 
     def _packed(self):
         measures = as_arrays(self.measures_).items()

@@ -8,7 +8,8 @@ from .layout import normalised, refuse_far, refuse_masked
 
 def check_clouds(X, name_of):
     """Check a collection of clouds, one by one; `name_of(i)` names the i-th."""
-    points, masses = [], []
+    points: list = []
+    masses: list = []
     dim = None
     for i, cloud in enumerate(X):
         item = name_of(i)
@@ -16,9 +17,11 @@ def check_clouds(X, name_of):
         x = _check_points(x, item)
         dim = x.shape[1] if dim is None else dim
         if x.shape[1] != dim:
+            are_columns = all(len(x) == len(first) for first in points)
+            remedy = " Pass x.T if points are columns." if are_columns else ""
             raise ValueError(
                 f"Got {item} of dimension {x.shape[1]}, expected {dim} as in "
-                f"{name_of(0)}. All clouds live in one space."
+                f"{name_of(0)}. All clouds live in one space.{remedy}"
             )
         if a is None:
             a = np.full(len(x), 1 / len(x))
@@ -72,7 +75,7 @@ def _check_points(x, item):
         raise ValueError(
             f"Got {item} without points, expected at least one. Drop empty clouds."
         )
-    if x.dtype.kind != "f" or x.dtype.itemsize < 4:
+    if x.dtype.kind != "f" or x.dtype.itemsize not in (4, 8):
         x = x.astype(np.float64)
     refuse_far(x, item)
     return x

@@ -47,7 +47,13 @@ class Histograms:
     def __getitem__(self, key):
         if isinstance(key, Integral):
             return self.measure(key)
-        return type(self)(self.masses[key], self.support, self.grid_shape)
+        rows = np.arange(len(self))[key]
+        return type(self)(self.masses[rows], self.support, self.grid_shape)
+
+    @property
+    def shape(self):
+        """Measures and bins, which scikit-learn asks for before it selects some."""
+        return len(self), self.n_features
 
     def measure(self, index):
         """Return `(points, masses)` of one measure, bins without mass dropped."""
@@ -128,6 +134,11 @@ class PointClouds:
         return PointClouds(
             [self.points[i] for i in index], [self.masses[i] for i in index]
         )
+
+    @property
+    def shape(self):
+        """The number of measures, which scikit-learn asks for before it selects."""
+        return (len(self),)
 
     def measure(self, index):
         """Return `(points, masses)` of one measure."""

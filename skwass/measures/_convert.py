@@ -9,9 +9,11 @@ from ._histograms import check_masses, in_place, with_support
 from ._views import CloudView, check_table
 from .layout import (
     is_collection_of_clouds,
+    listed,
     refuse_containers,
     refuse_masked,
     refuse_other_order,
+    shown,
     to_numpy,
 )
 
@@ -73,6 +75,7 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
     SparseHistograms(2 measures, 3 bins)
     """
     refuse_containers(X, input_name)
+    X = listed(X, input_name)
     if isinstance(X, tuple):
         raise TypeError(
             f"Got {input_name}=a tuple, expected an array or a list of measures. Pass "
@@ -81,7 +84,7 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
     X = to_numpy(X)
     if is_collection_of_clouds(X):
         if grid_shape is not None and getattr(X, "shape", ())[1:] == tuple(
-            np.atleast_1d(grid_shape)
+            np.ravel(grid_shape)
         ):
             raise ValueError(
                 f"Got images of shape {X.shape}, expected one row each, "
@@ -90,8 +93,8 @@ def as_measures(X, *, grid_shape=None, support=None, input_name="X"):
         if grid_shape is not None or support is not None:
             raise ValueError(
                 f"Got {input_name}=a collection of point clouds with "
-                f"grid_shape={grid_shape} or a support, expected histograms. Leave "
-                "both out: clouds carry their own points."
+                f"grid_shape={shown(grid_shape)} or a support, expected histograms. "
+                "Leave both out: clouds carry their own points."
             )
         if isinstance(X, PointClouds):
             return X
@@ -200,13 +203,13 @@ def check_groups(groups, n_rows, name="groups"):
     """
     refuse_masked(groups, name)
     groups = np.asarray(to_numpy(groups))
-    if groups.dtype.kind in "fO":
-        for row, value in enumerate(groups.ravel()):
-            if value is None or is_scalar_nan(value) or is_pandas_na(value):
-                raise ValueError(
-                    f"Got {name}[{row}]={value}, expected one name per row. Drop rows "
-                    "without a group."
-                )
+    missing = _missing(groups)
+    if missing.any():
+        row = int(missing.argmax())
+        raise ValueError(
+            f"Got {name}[{row}]={groups.ravel()[row]}, expected one name per row. Drop "
+            "rows without a group."
+        )
     if groups.shape != (n_rows,):
         raise ValueError(
             f"Got {name} of shape {groups.shape}, expected ({n_rows},), one entry per "
@@ -215,6 +218,24 @@ def check_groups(groups, n_rows, name="groups"):
     names, codes = np.unique(groups, return_inverse=True)
     offsets = np.cumsum([0, *np.bincount(codes)])
     return names, np.argsort(codes, kind="stable"), offsets
+
+
+def _missing(groups):
+    """Return which entries are no names: NaN, NaT, None."""
+    if groups.dtype.kind in "mM":
+        return np.isnat(groups).ravel()
+    if groups.dtype.kind in "fc":
+        return np.isnan(groups).ravel()
+    if groups.dtype.kind != "O":
+        return np.zeros(1, dtype=bool)
+    return np.array([_is_missing(value) for value in groups.ravel()], dtype=bool)
+
+
+def _is_missing(value):
+    is_date = isinstance(value, np.datetime64 | np.timedelta64)
+    # NaT of pandas is none of numpy's, and like NaN not itself.
+    is_nat = np.isnat(value) if is_date else type(value).__name__ == "NaTType"
+    return value is None or is_nat or is_scalar_nan(value) or is_pandas_na(value)
 
 
 def fewest_bytes(n_rows):

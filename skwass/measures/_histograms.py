@@ -1,12 +1,24 @@
 """Checks of masses on a shared support."""
 
+import math
+from numbers import Number
+
 import numpy as np
 from scipy.sparse import csr_array, issparse
 from sklearn.utils.validation import check_array
 
 from ._collections import Histograms, grid_support
 from ._sparse import SparseHistograms
-from .layout import normalised, normalised_entries, refuse_far, refuse_masked, to_numpy
+from .layout import (
+    listed,
+    ndim,
+    normalised,
+    normalised_entries,
+    refuse_far,
+    refuse_masked,
+    shown,
+    to_numpy,
+)
 
 
 def check_masses(X, name):
@@ -16,6 +28,8 @@ def check_masses(X, name):
     entries.
     """
     refuse_masked(X, name)
+    _refuse_no_rows(X, name)
+    given = X
     try:
         X = check_array(
             X,
@@ -25,16 +39,24 @@ def check_masses(X, name):
             input_name=name,
         )
     except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
         row = _first_row_of_no_numbers(X)
         if row is None:
-            raise
-        raise type(error)(
-            f"{error}. Got {name}[{row}]={X[row]!r}, expected numbers, as many as in "
-            f"{name}[0]. Encode or drop the row; if these are samples on a line and no "
-            "histograms, pass a list of columns x[:, None]."
+            if str(error).startswith("Found"):  # as all of scikit-learn says it
+                raise
+            raise kind(
+                f"Got {name} of type {type(X).__name__}, expected rows of numbers: "
+                f"{shown(error, 150)}. Encode or drop what is none."
+            ) from error
+        why = f": {shown(error)}" if kind is TypeError else ""
+        raise kind(
+            f"Got {name}[{row}]={shown(X[row])}, expected numbers, as many as in "
+            f"{name}[0]{why}. Encode or drop the row; if these are samples "
+            "on a line and no histograms, pass a list of columns x[:, None]."
         ) from error
     if issparse(X):
         return _check_entries(X, name)
+    is_copy = not np.may_share_memory(X, given) if _is_array(given) else False
     # One pass finds every fault: a NaN or an infinity anywhere spoils the sum.
     peak, low = X.max(axis=1), X.min(axis=1)
     _refuse_faults(
@@ -44,7 +66,57 @@ def check_masses(X, name):
         peak == 0,
         "Drop the row.",
     )
-    return normalised(X)
+    return normalised(X, out=X if is_copy else None)
+
+
+def _is_array(X):
+    return isinstance(X, np.ndarray) and X.dtype.kind in "fiub"
+
+
+def _refuse_no_rows(X, name):
+    """Raise for what has no rows of numbers, as far as that can be seen at once."""
+    if isinstance(X, list) and not X:
+        raise ValueError(
+            f"Found array with 0 sample(s): got {name} without measures, expected at "
+            "least one. Check the selection that made it."
+        )
+    if _is_pair(X):
+        raise TypeError(
+            f"Got {name}[0]=a list of points and weights, expected a tuple of them. "
+            f"Pass [tuple(x) for x in {name}]."
+        )
+    is_plain = isinstance(X, np.ndarray | str | Number) or X is None
+    if is_plain and ndim(X) < 2:
+        raise ValueError(
+            f"Got {name} of {'shape' if np.ndim(X) else 'type'} "
+            f"{np.shape(X) or type(X).__name__}, expected one row per measure. Reshape "
+            f"your data: {name}[None] is one measure; samples on a line are a cloud, "
+            "x[:, None], in a list of clouds."
+        )
+    dtypes = getattr(X, "dtypes", [getattr(X, "dtype", None)])
+    strange = [dtype for dtype in dtypes if getattr(dtype, "kind", "f") in "cmMV"]
+    if not strange:
+        return
+    if strange[0].kind == "c":
+        raise ValueError(
+            f"Complex data not supported: got {name} of dtype {strange[0]}, expected "
+            f"masses >= 0. Pass abs({name}) or its real part."
+        )
+    raise TypeError(
+        f"Got {name} of dtype {strange[0]}, expected masses, which are numbers >= 0. "
+        "Drop or encode dates and other columns."
+    )
+
+
+def _is_pair(X):
+    """Whether the first measure is a list of points and weights."""
+    first = X[0] if isinstance(X, list) else None
+    return (
+        isinstance(first, list)
+        and len(first) == 2
+        and ndim(first[1]) == 1
+        and (getattr(first[0], "ndim", 0) == 2)
+    )
 
 
 def _check_entries(X, name):
@@ -120,23 +192,30 @@ def with_support(masses, grid_shape, support):
     kind = SparseHistograms if issparse(masses) else Histograms
     if grid_shape is not None and support is not None:
         raise ValueError(
-            f"Got grid_shape={grid_shape} and a support, expected one of the two. "
-            "Leave out grid_shape if the bins are not the cells of a grid."
+            f"Got grid_shape={shown(grid_shape)} and a support, expected one of the "
+            "two. Leave out grid_shape if the bins are not the cells of a grid."
         )
     if grid_shape is not None:
-        grid_shape = tuple(np.atleast_1d(grid_shape).tolist())
-        if np.prod(grid_shape) != n_bins or not all(
-            isinstance(size, int) and size > 0 for size in grid_shape
-        ):
-            raise ValueError(
-                f"Got grid_shape={grid_shape}, expected positive integers whose "
-                f"product is the number of features, {n_bins}. Check that images are "
-                "flattened whole."
-            )
+        grid_shape = _check_grid(grid_shape, n_bins)
         return kind(masses, grid_support(grid_shape), grid_shape)
     if support is not None:
         return kind(masses, _check_support(support, n_bins))
     return kind(masses, grid_support((n_bins,)), (n_bins,))
+
+
+def _check_grid(grid_shape, n_bins):
+    try:
+        sizes = tuple(np.atleast_1d(grid_shape).tolist())
+    except ValueError:  # ragged
+        sizes = (None,)
+    are_sizes = all(type(size) is int and size > 0 for size in sizes)
+    if not are_sizes or math.prod(sizes) != n_bins:
+        raise ValueError(
+            f"Got grid_shape={shown(grid_shape)}, expected positive integers whose "
+            f"product is the number of features, {n_bins}. Check that images are "
+            "flattened whole."
+        )
+    return sizes
 
 
 def in_place(measures, grid_shape, support, name):
@@ -156,9 +235,19 @@ def in_place(measures, grid_shape, support, name):
 
 def _check_support(support, n_bins):
     refuse_masked(support, "support")
-    support = check_array(
-        to_numpy(support), dtype=np.float64, input_name="support", ensure_2d=False
-    )
+    try:
+        given = np.asarray(to_numpy(listed(support, "support")))
+        if given.dtype.kind not in "fiubO":
+            raise TypeError(f"they are of dtype {given.dtype}")
+        support = check_array(
+            given, dtype=np.float64, input_name="support", ensure_2d=False
+        )
+    except (TypeError, ValueError) as error:
+        kind = TypeError if isinstance(error, TypeError) else ValueError
+        raise kind(
+            f"Got support={shown(support)}, expected positions of bins, in numbers: "
+            f"{shown(error, 150)}. Pass an array of shape (n_bins, d)."
+        ) from error
     if support.ndim == 1:
         support = support[:, None]
     if len(support) != n_bins:

@@ -5,7 +5,7 @@ from sklearn.utils.validation import validate_data
 
 from ._collections import Histograms, PointClouds
 from ._convert import as_measures
-from .layout import is_collection_of_clouds, refuse_containers
+from .layout import is_collection_of_clouds, listed, refuse_containers, to_numpy
 
 
 class MeasureReaderMixin:
@@ -26,6 +26,7 @@ class MeasureReaderMixin:
     def _read(self, X):
         """Check `X` for a fit from scratch and return measures."""
         refuse_containers(X, "X")
+        X = to_numpy(listed(X, "X"))
         if is_collection_of_clouds(X):
             self._refuse_clouds(X)
         elif getattr(X, "shape", ())[1:] == (1,) and np.isrealobj(X):
@@ -57,8 +58,11 @@ class MeasureReaderMixin:
 
     def _as_measures(self, X, input_name="X"):
         """Check `X` against what was fitted and return measures."""
+        X = listed(X, input_name)
         if is_collection_of_clouds(X):
             self._refuse_clouds(X)
+        elif self.support_ is None:
+            self._refuse_one_cloud(X, input_name)
         measures = as_measures(X, input_name=input_name)
         is_cloud = isinstance(measures, PointClouds)
         if is_cloud != (self.support_ is None):
@@ -115,6 +119,15 @@ class MeasureReaderMixin:
             f"than those of fit, expected those ({n_bins}, in dimension {dim}). Pass "
             f"{input_name}.masses if these are masses on them.{others}"
         )
+
+    def _refuse_one_cloud(self, X, input_name):
+        """Raise for one cloud in the place of a list of them."""
+        shape = getattr(X, "shape", ())
+        if not isinstance(X, Histograms) and shape[1:] == (self.n_features_in_,):
+            raise ValueError(
+                f"Got {input_name}=histograms, expected point clouds as in fit, in a "
+                f"list. Pass [{input_name}] if it is one cloud."
+            )
 
     def _refuse_clouds(self, X):
         """Raise where point clouds mean nothing to the estimator."""

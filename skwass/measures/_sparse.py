@@ -1,6 +1,5 @@
 """Histograms of which only the bins with mass are held."""
 
-from numbers import Integral
 from typing import Any
 
 import numpy as np
@@ -59,11 +58,6 @@ class SparseHistograms(Histograms):
     def __sizeof__(self):
         parts = self.masses.data, self.masses.indices, self.masses.indptr, self.support
         return sum(part.nbytes for part in parts)
-
-    def __getitem__(self, key):
-        if isinstance(key, Integral):
-            return self.measure(key)
-        return super().__getitem__(np.arange(len(self))[key])
 
     def __reduce__(self):
         # Arrays alone: scipy notes on a matrix what it was asked, and equal ones would

@@ -267,7 +267,7 @@ def _dense_rows(table, rows):
 
 def _dtype_of(table):
     """Return the dtype of points: as of single clouds, no less than float32."""
-    is_kept = table.dtype.kind == "f" and table.dtype.itemsize >= 4
+    is_kept = table.dtype.kind == "f" and table.dtype.itemsize in (4, 8)
     return table.dtype if is_kept else np.dtype(np.float64)
 
 

@@ -1,6 +1,9 @@
 """What kind of thing the user gave, before anything is checked."""
 
+from collections.abc import Iterator, Mapping, Set
+
 import numpy as np
+from scipy.sparse import coo_array
 from sklearn.utils.validation import _num_samples, check_array
 
 from ._collections import PointClouds
@@ -34,9 +37,28 @@ def is_collection_of_clouds(X):
     if isinstance(X, list) or (is_object_array and X.ndim == 1):
         if len(X) and isinstance(X[0], tuple):
             # A row of numbers may be a tuple as well.
-            return len(X[0]) > 0 and _ndim(X[0][0]) > 0
-        return len(X) > 0 and _ndim(X[0]) == 2
+            return len(X[0]) > 0 and ndim(X[0][0]) > 0
+        return len(X) > 0 and ndim(X[0]) == 2
     return getattr(X, "ndim", None) == 3
+
+
+def shown(value, width=80):
+    """Return what a message says of a value, which may be as long as data are.
+
+    Parameters
+    ----------
+    value : object
+        Anything; an exception is its text.
+    width : int, default=80
+        Characters at most.
+
+    Returns
+    -------
+    text : str
+    """
+    text = str(value) if isinstance(value, Exception) else repr(value)
+    text = " ".join(text.split())
+    return text if len(text) <= width else f"{text[: width - 3]}..."
 
 
 def refuse_asymmetric(W, name):
@@ -70,7 +92,7 @@ def refuse_asymmetric(W, name):
 def to_numpy(X):
     """Turn torch tensors, alone or in a list, into arrays; leave the rest."""
     if hasattr(X, "detach"):
-        return X.detach().cpu().numpy()
+        return _of_tensor(X.detach())
     if isinstance(X, list) and any(
         hasattr(part, "detach")
         for x in X
@@ -80,6 +102,51 @@ def to_numpy(X):
             tuple(to_numpy(part) for part in x) if isinstance(x, tuple) else to_numpy(x)
             for x in X
         ]
+    return X
+
+
+def _of_tensor(X):
+    """Return an array of a tensor of any layout; a matrix or list where it is one."""
+    if X.is_meta:
+        raise ValueError(
+            "Got a tensor on the device 'meta', which has no numbers, expected one "
+            "with data. Load its values first."
+        )
+    if X.is_nested:
+        return [_of_tensor(part) for part in X.unbind()]
+    if X.is_quantized:
+        X = X.dequantize()
+    elif "sparse" in str(X.layout):
+        X = X.to_sparse_coo().coalesce() if X.ndim == 2 else X.to_dense()
+    if X.is_sparse:
+        at, entries = X.indices().cpu().numpy(), _of_tensor(X.values())
+        return coo_array((entries, (at[0], at[1])), tuple(X.shape)).tocsr()
+    if X.is_floating_point() and X.dtype.itemsize < 4:
+        X = X.float()  # numpy knows one of several kinds
+    return X.resolve_conj().resolve_neg().cpu().numpy()
+
+
+def listed(X, name):
+    """Return the list in what holds one, such as a column of a table; or `X`.
+
+    Raises
+    ------
+    TypeError
+        For what has no order, or can be read once only.
+    """
+    if hasattr(X, "to_list") and hasattr(X, "dtype"):  # of pandas, polars
+        return X.to_list()
+    if isinstance(X, Mapping | Set) and not hasattr(X, "shape"):  # as of scipy
+        kind, items = ("dict", ".values()") if isinstance(X, Mapping) else ("set", "")
+        raise TypeError(
+            f"Got {name}=a {kind}, expected an array or a "
+            f"list, whose order is known. Pass list({name}{items})."
+        )
+    if isinstance(X, Iterator):
+        raise TypeError(
+            f"Got {name}=an iterator, expected an array or "
+            f"a list, which can be read more than once. Pass list({name})."
+        )
     return X
 
 
@@ -138,8 +205,8 @@ def refuse_square(y, X, way_out):
         )
 
 
-def normalised(masses):
-    """Divide masses by their sums, along the last axis; a new array.
+def normalised(masses, out=None):
+    """Divide masses by their sums, along the last axis; a new array, or `out`.
 
     Sums that are 1 but for rounding stay, and so do those atoms that two measures have
     in common: far ones would have to move for the last bit.
@@ -151,7 +218,7 @@ def normalised(masses):
         _, exponent = np.frexp(masses.max(axis=-1, keepdims=True))
         masses = np.ldexp(masses, -exponent)
         total = masses.sum(axis=-1, keepdims=True)
-    return masses / _unless_one(total, masses.shape[-1])
+    return np.divide(masses, _unless_one(total, masses.shape[-1]), out=out)
 
 
 def normalised_entries(masses, rows, n_rows, n_bins):
@@ -186,12 +253,12 @@ def _unless_one(total, n_bins):
     return np.where(np.abs(total - 1) <= rounding, 1.0, total)
 
 
-def _ndim(x):
-    """Dimensions of an array-like by its first elements, so that ragged is no error."""
+def ndim(x):
+    """Return dimensions of an array-like by its first elements: it may be ragged."""
     if hasattr(x, "ndim"):
         return x.ndim
     if isinstance(x, list | tuple):
-        return 1 + (_ndim(x[0]) if len(x) else 0)
+        return 1 + (ndim(x[0]) if len(x) else 0)
     return 0
 
 

@@ -22,6 +22,7 @@ from .ground_metric import (
     refuse_derivative,
     settle_metric,
     unit_cost,
+    warn_of_squares,
 )
 from .probes import Probes
 
@@ -143,6 +144,7 @@ class ExactWasserstein(GroundTruth):
             truth = Certified(self, self.tolerance)
             return *Coarse.both(mu, nu, *truth.makers()), truth
         mu, nu, ground_metric = settle_metric(self.ground_metric, mu, nu)
+        warn_of_squares(self.ground_metric, self.p)
         return mu, nu, clone(self).set_params(ground_metric=ground_metric)
 
     def _label(self, mu, nu, pairs, *, gradients):

@@ -189,7 +189,7 @@ def pairwise_wasserstein(
     )
     if return_gradients:
         return _with_gradients(results, plan, ground_truth, progress)
-    w = np.zeros(plan.shape) if ledger is None else ledger.w
+    w = _room_for(plan) if ledger is None else ledger.w
     n_unconverged = 0
     for number, labels in results:
         if ledger is None:
@@ -203,6 +203,17 @@ def pairwise_wasserstein(
         w = ledger.close()
     warn_unconverged(n_unconverged, plan.n_pairs, ground_truth)
     return w
+
+
+def _room_for(plan):
+    try:
+        return np.zeros(plan.shape)
+    except MemoryError as error:
+        raise MemoryError(
+            f"Got {plan.n_pairs:,} pairs, whose distances take "
+            f"{8 * np.prod(plan.shape, dtype=float) / 1e9:,.0f} GB, expected fewer. "
+            "Pass pairs=..., or out=... for a file."
+        ) from error
 
 
 def _with_gradients(results, plan, ground_truth, progress):

@@ -25,6 +25,7 @@ from .ground_metric import (
     is_euclidean,
     refuse_derivative,
     settle_metric,
+    warn_of_squares,
 )
 
 # Between which points the largest ground distance is looked for: bins, or clouds and
@@ -70,6 +71,7 @@ class _Entropic(GroundTruth):
 
     def _prepare(self, mu, nu):
         mu, nu, metric = settle_metric(self.ground_metric, mu, nu)
+        warn_of_squares(self.ground_metric, self.p)
         scale = self.scale
         if scale == "auto":
             scale = _largest_distance(mu, nu, metric)

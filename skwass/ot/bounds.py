@@ -29,7 +29,7 @@ _PROJECTION_CONSTRAINTS = {
 def _evaluate(bounds, mu, nu, pairs):
     """Return the largest of the bounds, in the shape of `pairwise_wasserstein`."""
     if pairs is not None:
-        i, j = check_pairs(pairs, len(mu), len(nu)).T
+        mu, nu, (i, j) = _named(mu, nu, check_pairs(pairs, len(mu), len(nu)))
     elif nu is mu:
         i, j = np.triu_indices(len(mu), k=1)
     else:
@@ -49,6 +49,17 @@ def _evaluate(bounds, mu, nu, pairs):
     if pairs is not None:
         return w
     return squareform(w) if nu is mu else w.reshape(len(mu), len(nu))
+
+
+def _named(mu, nu, pairs):
+    """Return the measures that pairs name, and what they are called then."""
+    if nu is mu:
+        rows, numbers = np.unique(pairs, return_inverse=True)
+        mu = mu[rows]
+        return mu, mu, numbers.reshape(pairs.shape).T
+    rows, i = np.unique(pairs[:, 0], return_inverse=True)
+    columns, j = np.unique(pairs[:, 1], return_inverse=True)
+    return mu[rows], nu[columns], (i, j)
 
 
 def centroid_bound(X, Y=None, *, pairs=None, grid_shape=None, support=None):

@@ -13,6 +13,7 @@ from joblib.parallel import get_active_backend
 from sklearn.exceptions import ConvergenceWarning
 
 from .. import _clock, _ranks
+from ..measures.layout import shown
 from ._labels import PairLabels
 from .plans import ListedPairs
 from .threads import SingleThreaded
@@ -197,7 +198,15 @@ def _label(mu, nu, pairs, ground_truth, gradients):
         )
     w, converged = np.empty(len(pairs)), np.empty(len(pairs), dtype=bool)
     for k, (i, j) in enumerate(pairs):
-        w[k], converged[k] = ground_truth.solve(mu.measure(i), nu.measure(j))
+        answer = ground_truth.solve(mu.measure(i), nu.measure(j))
+        try:
+            w[k], converged[k] = answer
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"Got ground_truth={shown(ground_truth)} whose solve answers "
+                f"{shown(answer)}, expected two numbers, (w, converged). Return "
+                "w, True if there is nothing to converge."
+            ) from error
     return PairLabels(w, converged)
 
 

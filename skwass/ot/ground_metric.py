@@ -1,5 +1,7 @@
 """Ground metrics: what it costs to move one unit of mass between two points."""
 
+import warnings
+
 import numpy as np
 from scipy.spatial.distance import cdist
 from sklearn.utils._param_validation import StrOptions
@@ -7,6 +9,10 @@ from sklearn.utils.validation import check_array
 
 from ..measures import Histograms
 from ..measures.layout import refuse_masked
+from ..measures.subsets import evenly
+
+# Bins, at most, of which all triangles are looked at.
+_N_TRIANGLES = 60
 
 # Metrics of scipy that need nothing but the points.
 METRIC_NAMES = {
@@ -93,6 +99,32 @@ def settle_metric(ground_metric, mu, nu):
     left = mu.on(numbers)
     right = left if nu is mu else nu.on(numbers)
     return left, right, BinMetric(matrix)
+
+
+def warn_of_squares(ground_metric, p):
+    """Warn of a matrix that a cost W^p would take to the power p for a second time.
+
+    Squares of distances break the triangle inequality, which their roots keep. So does
+    what is no metric at all: that is the business of the user.
+    """
+    if isinstance(ground_metric, str) or callable(ground_metric) or p == 1:
+        return
+    M = np.asarray(ground_metric, dtype=np.float64)
+    some = evenly(len(M), _N_TRIANGLES)
+    M = M[np.ix_(some, some)]
+    if not _keeps_triangles(M) and _keeps_triangles(np.sqrt(M)):
+        warnings.warn(
+            f"Got ground_metric=a matrix that looks like squared distances, and p={p}, "
+            "expected distances: entries are taken to the power p. Pass M ** 0.5, or "
+            "set p=1 if W of these very costs is meant.",
+            UserWarning,
+            stacklevel=2,
+        )
+
+
+def _keeps_triangles(M):
+    slack = 1e-9 * M.max(initial=0.0)
+    return all((M <= via[:, None] + via + slack).all() for via in M)
 
 
 def is_euclidean(ground_metric):

@@ -1,10 +1,9 @@
 """What users of this floor pass in: measures of one space, and pairs of them."""
 
 import numpy as np
-from sklearn.utils.validation import check_array
 
 from ..measures import Histograms, as_measures, is_collection_of_clouds
-from ..measures.layout import refuse_masked
+from ..measures.layout import listed, refuse_masked, shown, to_numpy
 
 
 def read_measures(X, Y=None, *, grid_shape=None, support=None):
@@ -74,8 +73,15 @@ def check_pairs(pairs, n_left, n_right):
         If the shape, the type or an index is wrong.
     """
     refuse_masked(pairs, "pairs")
-    pairs = check_array(pairs, dtype=None, input_name="pairs")
-    if pairs.shape[1] != 2 or pairs.dtype.kind not in "iu":
+    try:
+        pairs = np.asarray(to_numpy(listed(pairs, "pairs")))
+    except ValueError as error:
+        raise ValueError(
+            f"Got pairs={shown(pairs)}, expected integers of shape (n_pairs, 2). Use "
+            "np.column_stack([i, j])."
+        ) from error
+    is_table = pairs.ndim == 2 and pairs.shape[1] == 2 and len(pairs) > 0
+    if not is_table or pairs.dtype.kind not in "iu":
         raise ValueError(
             f"Got pairs of shape {pairs.shape} and dtype {pairs.dtype}, expected "
             "integers of shape (n_pairs, 2). Use np.column_stack([i, j])."

@@ -1,9 +1,14 @@
 """Results in a file that outlive the process: what is finished is never done again."""
 
+import glob
 import json
 import os
+import platform
+import re
 import uuid
+from contextlib import suppress
 from pathlib import Path
+from typing import Any, Literal
 
 import joblib
 import numpy as np
@@ -12,6 +17,7 @@ from .._version import __version__
 from .fingerprint import fingerprint
 
 _HEADER_BYTES = 1024
+_HOST = re.sub(r"\W", "_", platform.node())
 _PENDING = -1
 
 
@@ -50,16 +56,20 @@ class Ledger:
             self._forget()
             self._create_matrix()
         self._refuse_cut_off()
-        self.w = np.lib.format.open_memmap(self.path, mode="r+")
+        _remove_left_over(self.path, self.ledger_path)
         # A map would read as zeros, so as finished, what a full disk has cut off.
         if self.ledger_path.stat().st_size != _HEADER_BYTES + 4 * plan.n_chunks:
             raise ValueError(
                 f"Got out={str(path)!r} with a ledger of the wrong size, expected "
                 f"{plan.n_chunks} chunks. Delete both files."
             )
-        self.chunks = np.memmap(
-            self.ledger_path, np.int32, "r+", _HEADER_BYTES, (plan.n_chunks,)
-        )
+        # What is finished may lie where nobody can write.
+        shape: Any = (plan.n_chunks,)
+        counts = np.memmap(self.ledger_path, np.int32, "r", _HEADER_BYTES, shape)
+        self._refuse_counts(counts)
+        mode: Literal["r", "r+"] = "r+" if (counts == _PENDING).any() else "r"
+        self.chunks = np.memmap(self.ledger_path, np.int32, mode, _HEADER_BYTES, shape)
+        self.w = np.lib.format.open_memmap(self.path, mode=mode)
         if self.w.shape != plan.shape or self.w.dtype != np.float64:
             raise ValueError(
                 f"Got out={str(path)!r} with {self.w.dtype} of shape {self.w.shape}, "
@@ -88,8 +98,11 @@ class Ledger:
         return np.load(self.path, mmap_mode="r")
 
     def _refuse_strange(self, identity):
-        with open(self.ledger_path, "rb") as file:
-            found = json.loads(file.read(_HEADER_BYTES))
+        try:
+            with open(self.ledger_path, "rb") as file:
+                found = dict(json.loads(file.read(_HEADER_BYTES)))
+        except (TypeError, ValueError) as error:
+            raise ValueError(self._garbled) from error
         strange = [name for name, value in identity.items() if found.get(name) != value]
         if strange:
             raise ValueError(
@@ -97,6 +110,21 @@ class Ledger:
                 f"{', '.join(strange)}, expected those of the call that began it. Name "
                 "another file, or delete it and its ledger."
             )
+
+    def _refuse_counts(self, counts):
+        """Raise for a chunk of which more pairs failed than there are in it."""
+        failed = np.flatnonzero(counts > 0)
+        if (counts < _PENDING).any() or any(
+            counts[number] > len(self.plan.chunk(number)) for number in failed
+        ):
+            raise ValueError(self._garbled)
+
+    @property
+    def _garbled(self):
+        return (
+            f"Got out={str(self.path)!r} with a ledger that cannot be read, expected "
+            "one that an earlier call wrote. Delete both files."
+        )
 
     def _refuse_cut_off(self):
         """Raise unless the matrix is whole. A map to write to would fill it up."""
@@ -126,6 +154,7 @@ class Ledger:
     def _create_matrix(self):
         def create(part):
             np.lib.format.open_memmap(part, "w+", np.float64, self.plan.shape)
+            _take_space(part)
 
         _write_at_once(self.path, create)
 
@@ -135,16 +164,47 @@ def _write_at_once(path, write):
 
     Where another call made it meanwhile, theirs stays.
     """
-    part = Path(f"{path}.{uuid.uuid4().hex}.part")
-    write(part)
+    part = Path(f"{path}.{_HOST}.{os.getpid()}.{uuid.uuid4().hex}.part")
     try:
-        os.link(part, path)
-    except FileExistsError:
-        pass
-    except OSError:  # a file system without links
-        os.replace(part, path)
-        return
-    os.unlink(part)
+        write(part)
+        try:
+            os.link(part, path)
+        except FileExistsError:
+            pass
+        except OSError:  # a file system without links
+            os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _take_space(path):
+    """Have the disk set aside what a file will hold, or raise OSError.
+
+    A map that a full disk cannot hold ends the process when it is written to.
+    """
+    if hasattr(os, "posix_fallocate"):
+        with open(path, "r+b") as file:
+            os.posix_fallocate(file.fileno(), 0, os.path.getsize(path))
+
+
+def _remove_left_over(*paths):
+    """Remove what processes of this machine had begun to write when they ended."""
+    for path in paths:
+        for part in path.parent.glob(f"{glob.escape(path.name)}.*.part"):
+            *_, host, process, _, _ = part.name.rsplit(".", 4)
+            if host == _HOST and process.isdigit() and not _is_running(int(process)):
+                with suppress(OSError):  # where nobody can write
+                    part.unlink()
+
+
+def _is_running(process):
+    try:
+        os.kill(process, 0)
+    except ProcessLookupError:
+        return False
+    except (OSError, OverflowError):  # of someone else
+        return True
+    return True
 
 
 def identify(mu, nu, ground_truth, plan, chunk_size):

@@ -44,13 +44,27 @@ class Gaussians:
     def compare(self, A, B):
         """Return distances of Gaussians."""
         gap = A[:, 0] - B[:, 0]
-        A, B = A[:, 1:], B[:, 1:]
+        A, B = without_padding(A[:, 1:]), without_padding(B[:, 1:])
         # [pairs, r, d] @ [pairs, d, r]; tr (S_a^1/2 S_b S_a^1/2)^1/2 is the nuclear
         # norm of R_a R_b.T, for any factors R.
         overlap = _nuclear_norms(A @ B.swapaxes(1, 2))
         total = (A**2).sum(axis=(1, 2)) + (B**2).sum(axis=(1, 2))
         bures_sq = _bures_sq(total, overlap, A.shape[2])
         return np.sqrt((gap**2).sum(axis=1) + bures_sq)
+
+
+def without_padding(factors):
+    """Return factors without last rows that are zero in all of them.
+
+    Clouds of few points in many dimensions have as few rows as points.
+
+    Parameters
+    ----------
+    factors : ndarray of shape (n, r, d)
+        Stacked.
+    """
+    rows = np.flatnonzero(factors.any(axis=(0, 2)))
+    return factors[:, : max(2, rows[-1] + 1 if len(rows) else 0)]
 
 
 # Numbers that are gathered at a time, and the side of a block of all pairs.

@@ -6,12 +6,23 @@ import numpy as np
 import pytest
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
+from scipy.spatial.distance import cdist
+from sklearn.datasets import load_digits
 from sklearn.exceptions import NotFittedError
 
-from skwass import DeepWassersteinEmbedder
+from skwass import (
+    DeepWassersteinEmbedder,
+    GaussianEmbedder,
+    KuratowskiEmbedder,
+    LinearOTEmbedder,
+    SlicedWassersteinEmbedder,
+    files,
+)
 from skwass.architectures import Convolutional
 from skwass.measures import grid_support
 from skwass.ot import ExactWasserstein
+
+SUPPORT = np.asfortranarray(grid_support((8, 8)) @ [[1.0, 0.5], [0.0, 1.0]])
 
 
 @pytest.mark.parametrize(
@@ -81,9 +92,165 @@ def test_foreign_files_are_refused(fitted, tmp_path):
     save_file(tensors, tmp_path / "plain.safetensors")
     with pytest.raises(ValueError, match="Write it with save"):
         DeepWassersteinEmbedder.load(tmp_path / "plain.safetensors")
+    with pytest.raises(ValueError, match=r"Call DeepWassersteinEmbedder.load\(path\)"):
+        KuratowskiEmbedder.load(path)
+    with pytest.raises(ValueError, match="a folder, expected a file"):
+        DeepWassersteinEmbedder.load(tmp_path)
+
+
+def _parts(path):
+    """Return what is in a file: its header, and its arrays."""
     with safe_open(path, framework="pt") as file:
-        header = json.loads(file.metadata()["skwass"])
-    header["estimator"] = "SomethingElse"
-    save_file(tensors, path, metadata={"skwass": json.dumps(header)})
-    with pytest.raises(ValueError, match=r"Call SomethingElse.load\(path\)"):
+        return json.loads(file.metadata()["skwass"]), load_file(path)
+
+
+def _write(path, header, tensors):
+    """Write a file as a stranger may, whose hash is right."""
+    text = json.dumps(header)
+    metadata = {"skwass": text, "sha256": files._digest(text, tensors)}
+    save_file(tensors, path, metadata=metadata)
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Return a path, and an embedder that is saved there."""
+    path = tmp_path / "embedder.safetensors"
+    embedder = LinearOTEmbedder(grid_shape=(8, 8), random_state=0)
+    embedder.fit(load_digits().data[:30]).save(path)
+    return path, embedder
+
+
+def test_whatever_byte_is_changed_is_found(saved):
+    path, embedder = saved
+    whole = path.read_bytes()
+    rows = embedder.transform(load_digits().data[:3])
+    rng = np.random.default_rng(0)
+    for place in rng.choice(len(whole), 60, replace=False):
+        changed = bytearray(whole)
+        changed[place] ^= 1 << rng.integers(8)
+        path.write_bytes(changed)
+        with pytest.raises(ValueError, match="as it wrote it|in format") as caught:
+            LinearOTEmbedder.load(path)
+        assert len(str(caught.value)) <= 400
+    for length in rng.choice(len(whole), 10, replace=False):
+        path.write_bytes(whole[:length])
+        with pytest.raises(ValueError, match="expected a file"):
+            LinearOTEmbedder.load(path)
+    path.write_bytes(whole)
+    again = LinearOTEmbedder.load(path).transform(load_digits().data[:3])
+    np.testing.assert_array_equal(again, rows)
+
+
+def test_arrays_that_are_swapped_are_found(saved):
+    path, _ = saved
+    header, tensors = _parts(path)
+    with safe_open(path, framework="pt") as file:
+        metadata = file.metadata()
+    first, second = "attributes.reference_points_", "attributes.support_"
+    tensors[first], tensors[second] = tensors[second], tensors[first]
+    save_file(tensors, path, metadata=metadata)
+    with pytest.raises(ValueError, match="its content is not what was written"):
+        LinearOTEmbedder.load(path)
+
+
+@pytest.mark.parametrize(
+    ("section", "change"),
+    [
+        ("parameters", {"nonsense": 3}),
+        ("parameters", {"n_components": "three"}),
+        ("parameters", {"ground_truth": {"object": "Path", "parameters": {}}}),
+        ("attributes", {"memory": "folder"}),
+        ("attributes", {"transform": 3}),
+        ("attributes", {"n_features_in_": 70}),
+        ("attributes", {"_center": {"array": "nowhere"}}),
+    ],
+)
+def test_what_a_stranger_writes_is_refused_at_once(saved, section, change):
+    path, _ = saved
+    header, tensors = _parts(path)
+    header[section] |= change
+    _write(path, header, tensors)
+    with pytest.raises(ValueError, match="expected a file that save"):
+        LinearOTEmbedder.load(path)
+
+
+def test_sections_are_there_and_not_too_deep(saved):
+    path, _ = saved
+    header, tensors = _parts(path)
+    for other in ({}, [], header | {"attributes": []}):
+        _write(path, other, tensors)
+        with pytest.raises(ValueError, match="Got path="):
+            LinearOTEmbedder.load(path)
+    text = json.dumps(header).replace(
+        '"n_components": null', f'"n_components": {"[" * 100_000}'
+    )
+    save_file(
+        tensors, path, metadata={"skwass": text, "sha256": files._digest(text, tensors)}
+    )
+    with pytest.raises(ValueError, match="expected a file that save"):
+        LinearOTEmbedder.load(path)
+
+
+def test_a_folder_of_pickles_in_a_file_is_not_believed(saved):
+    path, _ = saved
+    header, tensors = _parts(path)
+    header["parameters"]["memory"] = "folder"
+    _write(path, header, tensors)
+    assert LinearOTEmbedder.load(path).memory is None
+
+
+@pytest.mark.parametrize(
+    "architecture",
+    [
+        {"object": "Slices", "parameters": {"widths": [10**9]}},
+        {"object": "Slices", "parameters": {"widths": [30_000, 30_000]}},
+        {"object": "Dense", "parameters": {"widths": [4] * 20_000}},
+    ],
+)
+def test_a_network_of_other_sizes_takes_no_memory(fitted, tmp_path, architecture):
+    path = tmp_path / "embedder.safetensors"
+    fitted.save(path)
+    header, tensors = _parts(path)
+    header["network"]["architecture"] = architecture
+    _write(path, header, tensors)
+    with pytest.raises(ValueError, match="weights"):
         DeepWassersteinEmbedder.load(path)
+
+
+def test_files_of_the_format_before_are_read(saved):
+    path, embedder = saved
+    header, tensors = _parts(path)
+    header["format"] = 7
+    del header["columns_first"]
+    save_file(tensors, path, metadata={"skwass": json.dumps(header)})
+    X = load_digits().data[:3]
+    rows = LinearOTEmbedder.load(path).transform(X)
+    np.testing.assert_allclose(rows, embedder.transform(X), rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "kind", [SlicedWassersteinEmbedder, LinearOTEmbedder, GaussianEmbedder]
+)
+@pytest.mark.parametrize("bins", [{"grid_shape": (8, 8)}, {"support": SUPPORT}])
+def test_last_bits_come_back(kind, bins, tmp_path):
+    X = load_digits().data[:40]
+    embedder = kind(**bins).fit(X)
+    embedder.save(tmp_path / "file")
+    again = kind.load(tmp_path / "file")
+    assert again.transform(X).tobytes() == embedder.transform(X).tobytes()
+
+
+def test_parameters_of_numpy_and_metrics_as_matrices_are_kept(tmp_path):
+    X = load_digits().data[:20]
+    metric = cdist(SUPPORT, SUPPORT, "cityblock")
+    truth = ExactWasserstein(p=np.int64(1), ground_metric=metric)
+    embedder = SlicedWassersteinEmbedder(
+        n_projections=np.int64(5), ground_truth=truth, random_state=np.int64(0)
+    )
+    embedder.fit(X).save(tmp_path / "file")
+    again = SlicedWassersteinEmbedder.load(tmp_path / "file")
+    np.testing.assert_array_equal(again.ground_truth.ground_metric, metric)
+    assert again.score(X) == embedder.score(X)
+    embedder.set_params(ground_truth=ExactWasserstein(ground_metric=cdist))
+    with pytest.raises(TypeError, match="Got ground_truth.ground_metric=<function"):
+        embedder.save(tmp_path / "file")

@@ -16,7 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from skwass.measures import as_measures
 from skwass.ot import ExactWasserstein, SinkhornDivergence, pairwise_wasserstein
-from skwass.ot.ledger import Ledger
+from skwass.ot.ledger import _HOST, Ledger
 from skwass.ot.plans import Triangle
 
 DIRACS = np.eye(20)
@@ -417,3 +417,64 @@ def test_kills_lose_only_what_was_not_noted(tmp_path):
 
 def count_lines(path):
     return path.read_bytes().count(b"\n")
+
+
+@pytest.mark.parametrize("header", [b"{", b"[1, 2]", b"3", b"\xff\xfe"])
+def test_a_garbled_ledger_is_told_in_one_sentence(header, out):
+    pairwise_wasserstein(DIRACS, out=out)
+    ledger = out.parent / "w.npy.ledger"
+    content = ledger.read_bytes()
+    ledger.write_bytes(header.ljust(1024) + content[1024:])
+    with pytest.raises(ValueError, match="ledger that cannot be read"):
+        pairwise_wasserstein(DIRACS, out=out)
+
+
+@pytest.mark.parametrize("count", [536870912, -7, 400])
+def test_a_garbled_count_is_refused(count, out):
+    pairwise_wasserstein(DIRACS, out=out)
+    ledger = out.parent / "w.npy.ledger"
+    content = ledger.read_bytes()
+    ledger.write_bytes(content[:1024] + np.int32(count).tobytes() + content[1028:])
+    with pytest.raises(ValueError, match="ledger that cannot be read"):
+        pairwise_wasserstein(DIRACS, out=out)
+
+
+def test_a_finished_file_is_opened_for_reading_alone(out, monkeypatch):
+    expected = pairwise_wasserstein(DIRACS, out=out)
+    memmap = np.memmap.__new__
+
+    def for_reading(kind, filename, dtype=np.uint8, mode="r+", *rest, **options):
+        assert mode == "r"
+        return memmap(kind, filename, dtype, mode, *rest, **options)
+
+    monkeypatch.setattr(np.memmap, "__new__", for_reading)
+    assert_array_equal(pairwise_wasserstein(DIRACS, out=out), expected)
+
+
+def test_a_full_disk_is_an_error_before_anything_is_written(out, monkeypatch):
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full, raising=False)
+    with pytest.raises(OSError, match="No space left"):
+        pairwise_wasserstein(DIRACS, out=out)
+    assert [path.name for path in out.parent.iterdir()] == ["w.npy.ledger"]
+    monkeypatch.undo()
+    assert pairwise_wasserstein(DIRACS, out=out).shape == (20, 20)
+
+
+def test_what_a_kill_has_left_is_removed(out):
+    ended = subprocess.Popen([sys.executable, "-c", ""])
+    ended.wait()
+    parts = [
+        out.parent / f"w.npy.{host}.{process}.{name}.part"
+        for host, process, name in [
+            (_HOST, ended.pid, "a"),
+            (_HOST, os.getpid(), "b"),
+            ("elsewhere", ended.pid, "c"),
+        ]
+    ]
+    for part in parts:
+        part.write_bytes(b"")
+    pairwise_wasserstein(DIRACS, out=out)
+    assert [part.exists() for part in parts] == [False, True, True]
