@@ -66,6 +66,7 @@ def test_nothing_takes_no_time():
     assert chosen.summary(1_000)["pairs_per_second"] > 1e6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seconds", [40.0, pytest.param(100.0, marks=pytest.mark.slow)])
 def test_it_is_kept(seconds, digits, clock, small):
     """A solve takes 10 ms and a step 100 ms; labels come in chunks of 256.

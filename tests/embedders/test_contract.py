@@ -312,6 +312,7 @@ def test_a_fit_that_goes_on_sees_other_batches(small, digits, batches):
         np.testing.assert_array_equal(np.unique(one), np.unique(other))
 
 
+@pytest.mark.slow
 def test_partial_fit_learns_batch_by_batch(small, digits):
     halves = digits[0][:100], digits[0][100:]
     parameters = {"n_pairs": 300, "batch_size": 64, "learning_rate": 1e-2}

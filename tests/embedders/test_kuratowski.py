@@ -111,6 +111,7 @@ def test_a_metric_before_training(untrained, digits, test_distances):
     assert 0.7 < ratio < 1.4
 
 
+@pytest.mark.slow
 def test_a_metric_after_training(trained, digits):
     assert_metric(trained, digits[1][:40])
 

@@ -16,6 +16,7 @@ def close_figures():
     plt.close("all")
 
 
+@pytest.mark.slow
 def test_one_or_several_embedders(labelled_digits):
     X, W = labelled_digits
     narrow, wide = (

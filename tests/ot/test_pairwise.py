@@ -166,12 +166,12 @@ def test_too_few_iterations_warn():
 @pytest.mark.parametrize(
     ("pairs", "message"),
     [
-        ([0, 1], "Expected 2D array, got 1D array"),
+        ([0, 1], r"pairs of shape \(2,\) and dtype int64"),
         ([[0, 1, 2]], r"pairs of shape \(1, 3\) and dtype int64"),
         ([[0.0, 1.0]], r"pairs of shape \(1, 2\) and dtype float64"),
         ([[True, False]], r"pairs of shape \(1, 2\) and dtype bool"),
         ([["a", "b"]], r"pairs of shape \(1, 2\) and dtype <U1"),
-        (np.empty((0, 2), dtype=int), r"0 sample\(s\)"),
+        (np.empty((0, 2), dtype=int), r"pairs of shape \(0, 2\) and dtype int64"),
         ([[0, 1], [0, 2], [9, 9]], r"pairs\[1\]=\[0, 2\], .* below \(3, 2\) and >= 0"),
         ([[0, 1], [3, 1]], r"pairs\[1\]=\[3, 1\], expected row numbers below \(3, 2\)"),
         ([[0, 1], [-1, 0]], r"pairs\[1\]=\[-1, 0\], expected row numbers below"),
