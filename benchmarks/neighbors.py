@@ -309,9 +309,10 @@ def million(folder, n, n_queries=50):
     measures = as_measures(stored, grid_shape=GRID)
     print(f"\n## {n:,} images; memory of measures alone {memory():.1f} GB")
     exact = None
-    for index in ("brute", "faiss", "pynndescent"):
-        modes = "embedded", "refined", "certified"
-        for mode in modes if index == "brute" else modes[:2]:
+    modes = {"brute": ("embedded", "refined"), "faiss": ("embedded", "refined")}
+    modes |= {"sklearn": ("certified",), "pynndescent": ("embedded", "refined")}
+    for index, some in modes.items():
+        for mode in some:
             model = WassersteinNeighbors(
                 Frozen(Remembering(embedder, measures, rows)),
                 mode=mode,
