@@ -55,7 +55,7 @@ class Scoring:
     def setup(self, estimator, context):
         pass
     teardown = on_fit_task_begin = setup
-    def on_fit_task_end(self, estimator, context, fitted_estimator=None):
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
         if context.task_name == "epoch":
             assert np.isfinite(fitted_estimator.score(X))
             np.save(f"{folder}/scored", 1)
