@@ -4,6 +4,7 @@ Each calls `fit` with the same data. Here is all that they say to each other; al
 outside of `together`, each function gives back what it got.
 """
 
+import pickle
 from contextlib import contextmanager
 from contextvars import ContextVar
 
@@ -24,6 +25,16 @@ def together():
     Elsewhere each is alone: one of them may transform, or score, without the others.
     """
     token = _are_together.set(dist.is_available() and dist.is_initialized())
+    try:
+        yield
+    finally:
+        _are_together.reset(token)
+
+
+@contextmanager
+def alone():
+    """Let one process of those that are together do something without the others."""
+    token = _are_together.set(False)
     try:
         yield
     finally:
@@ -96,13 +107,22 @@ def by_all(numbers, label):
         try:
             answers = list(label(some[rank() :: n_ranks()]))
         except Exception as error:
-            failure = error
+            failure = _as_sent(error)
         parts = gather((answers, failure))
         for _, failed in parts:
             if failed is not None:
                 raise failed
         found = (answer for answers, _ in parts for answer in answers)
         yield from sorted(found, key=lambda answer: answer[0])
+
+
+def _as_sent(error):
+    """Return an exception that other processes can read, the same if that goes."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
 
 
 def _call(function, *values, **settings):

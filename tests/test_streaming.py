@@ -1,6 +1,7 @@
 """Rows in a file: the same bytes however they are made, and never made twice."""
 
 import os
+import weakref
 
 import numpy as np
 import pandas as pd
@@ -13,6 +14,7 @@ from sklearn.datasets import load_digits
 from skwass import GaussianEmbedder, SlicedWassersteinEmbedder
 from skwass.measures import clouds_from_groups
 from skwass.streaming import _table, transform_chunks
+from skwass.streaming._chunks import Part
 from tests.toys import clouds_of
 
 IMAGES = load_digits().data[:50]
@@ -52,6 +54,12 @@ def files_of(folder):
     return paths
 
 
+def archive_in(folder):
+    """Return the path of what is no table, but numpy loads it."""
+    np.savez(folder / "X.npz", X=IMAGES)
+    return folder / "X.npz"
+
+
 SOURCES = {
     "array": lambda folder: IMAGES,
     "sparse": lambda folder: csr_array(IMAGES),
@@ -89,8 +97,9 @@ def test_rows_are_those_of_transform(source, n_jobs, out):
     ids=["list", "object array", "view"],
 )
 def test_clouds(X, out):
-    Z = transform_chunks(OF_CLOUDS, X, out, chunk_size=8)
-    assert_array_equal(Z, OF_CLOUDS.transform(X))
+    for _ in range(2):
+        Z = transform_chunks(OF_CLOUDS, X, out, chunk_size=8)
+        assert_array_equal(Z, OF_CLOUDS.transform(X))
 
 
 @pytest.mark.parametrize("source", ["array", "files", "generator"])
@@ -109,6 +118,68 @@ def test_what_is_stopped_goes_on(source, stopped, out):
     assert_array_equal(Z, ROWS)
     # The first chunk is embedded again, to see that the embedder is the same.
     assert len(again.calls) == 5 - stopped + (stopped > 0)
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_any_source_is_known_again(source, out):
+    X = SOURCES[source](out.parent)
+    for _ in range(2):
+        Z = transform_chunks(EMBEDDER, X, out, chunk_size=20)
+        if source == "generator":
+            X = SOURCES[source](out.parent)
+        assert_array_equal(Z, ROWS)
+
+
+def test_maps_that_joblib_makes_are_not_other_measures(tmp_path):
+    rows = csr_array(IMAGES)
+    mapped = csr_array(IMAGES)
+    np.save(tmp_path / "data.npy", rows.data)
+    mapped.data = np.load(tmp_path / "data.npy", mmap_mode="r")
+    assert Part(mapped).token() == Part(rows).token() != Part(rows[:9]).token()
+
+
+def test_frames_go_on(out):
+    frames = SlicedWassersteinEmbedder(grid_shape=(8, 8), random_state=0).fit(IMAGES)
+    frames.set_output(transform="pandas")
+    for _ in range(2):
+        assert_array_equal(transform_chunks(frames, IMAGES, out, chunk_size=20), ROWS)
+
+
+def test_known_chunks_are_not_kept(out):
+    chunks = []
+
+    def generate():
+        for start in range(0, 50, 5):
+            chunk = IMAGES[start : start + 5].copy()
+            chunks.append(weakref.ref(chunk))
+            assert sum(made() is not None for made in chunks) <= 4
+            yield chunk
+
+    transform_chunks(EMBEDDER, generate(), out)
+    chunks.clear()
+    assert_array_equal(transform_chunks(EMBEDDER, generate(), out), ROWS)
+    assert len(chunks) == 10
+
+
+def test_of_two_calls_that_begin_at_once_one_writes(out):
+    first, second = _table.Table(out), _table.Table(out)
+    first.append(ROWS[:9], "a")
+    with pytest.raises(ValueError, match="which another call has begun"):
+        second.append(ROWS[:9], "a")
+    assert_array_equal(first.close(), ROWS[:9])
+
+
+@pytest.mark.parametrize("n_jobs", [None, 2])
+def test_a_source_that_breaks_off_is_an_error(n_jobs, out):
+    def generate():
+        for start in range(0, 40, 2):
+            yield IMAGES[start : start + 2]
+        raise OSError("the source is gone")
+
+    with pytest.raises(OSError, match="the source is gone"):
+        transform_chunks(EMBEDDER, generate(), out, n_jobs=n_jobs)
+    whole = (IMAGES[start : start + 2] for start in range(0, 50, 2))
+    assert_array_equal(transform_chunks(EMBEDDER, whole, out, n_jobs=n_jobs), ROWS)
 
 
 def test_a_finished_file_is_read(out):
@@ -171,6 +242,7 @@ def test_others_are_refused(out):
         (lambda folder: iter([]), "Got X without any chunk"),
         (lambda folder: folder / "none.npy", "expected a .npy file of rows"),
         (lambda folder: [__file__], "expected a .npy file of rows"),
+        (archive_in, "expected a .npy file of rows"),
     ],
 )
 def test_what_is_no_source_is_named(make, message, out):

@@ -53,7 +53,7 @@ class Checkpoint:
 
     def __init__(self, path, identity):
         self.path = os.fspath(path)
-        self.waiting = {}
+        self.waiting, self.settled = {}, set()
         self.written = _clock.now()
         self.n_calls = {"labels": count(), "maps": count(), "training": count()}
         try:
@@ -62,12 +62,12 @@ class Checkpoint:
                     "CREATE TABLE IF NOT EXISTS entries (name TEXT PRIMARY KEY, "
                     "value BLOB)"
                 )
+            found = self.settle("identity", identity)
         except sqlite3.DatabaseError as error:
             raise ValueError(
                 f"Got checkpoint={self.path!r}, expected a file that an earlier fit "
                 f"made, or a new one in a folder that is there: {error}. Name another."
             ) from error
-        found = self.settle("identity", identity)
         strange = [name for name, value in identity.items() if found.get(name) != value]
         if strange:
             raise ValueError(
@@ -78,12 +78,11 @@ class Checkpoint:
 
     def settle(self, name, value):
         """Return what is noted under a name; note a value there if nothing is."""
-        found = self.read(name)
-        if found is None:
+        if self.read(name) is None:
+            self.settled.add(name)
             self.note(name, value)
             self.write()
-            return value
-        return found
+        return self.read(name)
 
     def chunks(self, kind):
         """Return what is noted of the next call that makes chunks, by their number."""
@@ -102,7 +101,8 @@ class Checkpoint:
             row = file.execute(query, [name]).fetchone()
         if row is None:
             return None
-        return torch.load(io.BytesIO(row[0]), weights_only=True)
+        # What was noted on a GPU can be read where there is none, or another.
+        return torch.load(io.BytesIO(row[0]), map_location="cpu", weights_only=True)
 
     def note(self, name, value):
         """Note tensors, numbers and strings, in dicts and lists, before long."""
@@ -121,7 +121,9 @@ class Checkpoint:
             for name, value in self.waiting.items():
                 content = io.BytesIO()
                 torch.save(value, content)
-                query = "INSERT OR REPLACE INTO entries VALUES (?, ?)"
+                # Of two fits that begin at once, the first one settles.
+                how = "IGNORE" if name in self.settled else "REPLACE"
+                query = f"INSERT OR {how} INTO entries VALUES (?, ?)"
                 file.execute(query, [name, content.getvalue()])
         self.waiting = {}
         self.written = _clock.now()
@@ -199,7 +201,21 @@ def open_checkpoint(path, estimator, measures, given, goes_on):
         )
     identity = identify_fit(estimator, measures, given, goes_on)
     _refuse_other_ranks(identity)
-    return Checkpoint(path, identity) if path and _ranks.rank() == 0 else None
+    return _open_in_first(path, identity)
+
+
+def _open_in_first(path, identity):
+    """Open the file in the first process; a refusal there is one in all."""
+    checkpoint = failure = None
+    if path and _ranks.rank() == 0:
+        try:
+            checkpoint = Checkpoint(path, identity)
+        except ValueError as error:
+            failure = error
+    failure = _ranks.from_first(failure)
+    if failure is not None:
+        raise failure
+    return checkpoint
 
 
 def _refuse_other_ranks(identity):
@@ -247,7 +263,9 @@ def identify_fit(estimator, measures, given, goes_on):
     if goes_on:
         weights = estimator.module_.state_dict().items()
         state = [(name, weight.cpu().numpy()) for name, weight in weights]
-        identity["weights to go on from"] = joblib.hash(state)
+        # Its seeds follow from these, and a fit need not change the weights.
+        seeds = estimator._first_seeds, estimator.n_iter_
+        identity["weights to go on from"] = joblib.hash((state, seeds))
     for name in sorted(parameters.keys() - _IDLE):
         identity[name] = joblib.hash(parameters[name])
     return identity

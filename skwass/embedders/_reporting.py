@@ -21,6 +21,8 @@ class FitReporter:
         Whether labels and training may follow each other more than once.
     """
 
+    # Callbacks are of one process: what they compute, it computes alone.
+    @_ranks.alone()
     def __init__(self, estimator, X, y, in_rounds=False):
         self.estimator = estimator
         self.data = {"X": X, "y": y}
@@ -76,18 +78,21 @@ class FitReporter:
         """Close the task of training and the whole fit."""
         self._print(f"stopped by {stopped_by}")
         self._close(**self._usable())
-        self.root.call_on_fit_task_end(estimator=self.estimator, **self._usable())
+        with _ranks.alone():
+            self.root.call_on_fit_task_end(estimator=self.estimator, **self._usable())
 
     def _usable(self):
         """Return what lets a callback score the estimator as it stands."""
         attributes = {"module_": self.module}
         return {**self.data, "reconstruction_attributes": attributes}
 
+    @_ranks.alone()
     def _open(self, parent, name, max_subtasks=0):
         task = parent.subcontext(name, max_subtasks=max_subtasks)
         task.call_on_fit_task_begin(estimator=self.estimator)
         self.tasks.append(task)
 
+    @_ranks.alone()
     def _close(self, **details):
         task = self.tasks.pop()
         return task.call_on_fit_task_end(estimator=self.estimator, **details)

@@ -79,8 +79,9 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
             File in which labels, maps and the state of training are noted every few
             seconds. Killed at any moment, the same call goes on from it, and ends with
             the same bytes as one that was never stopped, on one kind of machine; the
-            seeds are noted too, so also with `random_state=None`. It stays until you
-            delete it.
+            seeds are noted too, so also with `random_state=None`. Callbacks hear of
+            what is done anew, and a fit that one of them stopped stays stopped. The
+            file stays until you delete it.
 
         Returns
         -------
@@ -90,7 +91,10 @@ class TrainedEmbedder(CallbackSupportMixin, TrainedParameters, NetworkEmbedder):
         Raises
         ------
         ValueError
-            If `checkpoint` is a file of another fit, or `max_time` is set too.
+            If `checkpoint` is a file of another fit, or `max_time` is set too; or if
+            processes of a group fit to other data.
+        RuntimeError
+            If a process of the group is gone.
         """
         refuse_square(y, X, "Pass distances=y.")
         with self._rollback(), _ranks.together():

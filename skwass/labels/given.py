@@ -6,7 +6,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils.validation import check_array
 
-from .. import _clock
+from .. import _clock, _ranks
 from ..measures.layout import refuse_asymmetric, refuse_masked
 from ..measures.subsets import evenly
 from ..ot.engine import label_pairs
@@ -136,6 +136,7 @@ def refuse_other_unit(w):
         )
 
 
+@_ranks.alone()  # how many pairs there is time for is not the same in all processes
 def _solve_some(ground_truth, measures, pairs, w, max_time):
     """Return given and solved distances of some pairs, as many as a second allows."""
     truth = as_ground_truth(ground_truth)

@@ -104,7 +104,8 @@ def seeded(generator: torch.Generator, device: torch.device) -> Iterator[None]:
     with torch.random.fork_rng(devices=[device] if is_cuda else []):
         torch.default_generator.manual_seed(generator.initial_seed())
         if is_cuda:
-            torch.cuda.manual_seed(generator.initial_seed())
+            with torch.cuda.device(device):
+                torch.cuda.manual_seed(generator.initial_seed())
         yield
 
 
@@ -167,7 +168,7 @@ def train(
     elif validate is not None and getattr(model, "has_formula", False):
         # What is known before anything is learned is not to get lost.
         model.eval()
-        best.update(validate(model))
+        best.update(_ranks.from_first(validate(model)))
     losses, scores, stopped_by = state.losses, state.scores, state.stopped_by
     while not stopped_by:
         number = len(losses)
@@ -176,7 +177,7 @@ def train(
             train_epoch(model, batches, loss, optimizer, options, generator, schedule)
         )
         if validate is not None:
-            scores.append(validate(model))
+            scores.append(_ranks.from_first(validate(model)))
             best.update(scores[-1])
         if reporter.end_epoch(number, losses[-1], scores[-1] if scores else None):
             stopped_by = "callback"
@@ -295,8 +296,9 @@ class _State:
             part.load_state_dict(state["parts"][name])
         for name, record in self.records.items():
             vars(record).update(state["records"][name])
-        for name, generator in self.generators.items():
-            generator.set_state(state["generators"][name].cpu())
+        # One that was noted without a GPU has no state of its generator.
+        for name in self.generators.keys() & state["generators"].keys():
+            self.generators[name].set_state(state["generators"][name].cpu())
         self.losses.extend(state["losses"])
         self.scores.extend(state["scores"])
         self.stopped_by = state["stopped_by"]

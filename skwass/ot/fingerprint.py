@@ -58,7 +58,7 @@ def fingerprint(thing):
         raise ValueError(
             f"Got ground_truth={thing}, which cannot be told from another one "
             f"({error}), expected numbers, arrays and functions of these. Use it "
-            "without memory and out, or keep files and locks out of it."
+            "without memory, out and checkpoint, or keep files and locks out of it."
         ) from error
 
 

@@ -25,7 +25,7 @@ class Part:
         X = self.X
         if isinstance(X, np.ndarray):  # a map or a view hashes otherwise
             X = np.array(X, order="C", subok=False, copy=None)
-        return joblib.hash(X)
+        return joblib.hash(X, coerce_mmap=True)  # joblib maps what processes get
 
 
 class FilePart:
@@ -100,8 +100,8 @@ def _are_paths(X):
 def _parts_of_file(path, chunk_size):
     path = fspath(path)
     try:
-        n = len(np.load(path, mmap_mode="r"))
-    except (OSError, ValueError, TypeError) as error:
+        n = np.load(path, mmap_mode="r").shape[0]
+    except (OSError, ValueError, AttributeError, IndexError) as error:
         raise ValueError(
             f"Got the file {path!r}, expected a .npy file of rows: {error}. Read other "
             "files yourself, in a generator of chunks."

@@ -127,6 +127,12 @@ class Table:
 
     def _begin(self, rows):
         """Make both files, the ledger first, and at once."""
+        if self.ledger.exists():  # it did not when this call looked
+            raise ValueError(
+                f"Got out={str(self.path)!r}, which another call has begun since this "
+                "one did, expected one call at a time. Call again when it has ended, "
+                "or name another file."
+            )
         self.header = {
             "version of skwass": __version__,
             "columns": rows.shape[1],

@@ -104,18 +104,19 @@ def transform_chunks(embedder, X, out, *, chunk_size=10_000, n_jobs=None):
 
 def _skip_known(embedder, chunks, table):
     """Pass over chunks that are written; raise if they are others."""
-    known = list(islice(chunks, len(table)))
-    for number, chunk in enumerate(known):
-        table.refuse_other(number, chunk.token())
-    if len(known) < len(table):
+    first, n_known = None, 0
+    for chunk in islice(chunks, len(table)):  # of which one at a time is in memory
+        table.refuse_other(n_known, chunk.token())
+        first, n_known = first or chunk, n_known + 1
+    if n_known < len(table):
         raise ValueError(
-            f"Got X of {len(known)} chunks for out={str(table.path)!r}, which has "
+            f"Got X of {n_known} chunks for out={str(table.path)!r}, which has "
             f"{len(table)}, expected the measures of the call that began it. Name "
             "another file, or delete it and its ledger."
         )
-    if not known:
+    if first is None:
         return
-    found, rows = table.read_first(), embedder.transform(known[0].load())
+    found, rows = table.read_first(), np.asarray(embedder.transform(first.load()))
     scale = _TOLERANCE * max(np.abs(rows).max(), np.finfo(np.float32).tiny)
     if found.shape != rows.shape or not np.allclose(found, rows, rtol=0, atol=scale):
         raise ValueError(
@@ -138,6 +139,7 @@ class _Work:
 
 def _embed(work, chunk):
     """Return rows of a chunk, and its token, in whatever process this is."""
+    token = chunk.token()  # before transform, which may note something in the chunk
     with SingleThreaded() if work.is_shared else nullcontext():
         rows = work.embedder.transform(chunk.load())
-    return np.asarray(rows), chunk.token()
+    return np.asarray(rows), token

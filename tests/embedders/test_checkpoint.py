@@ -3,11 +3,14 @@
 import os
 import pickle
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import numpy as np
 import pytest
+import torch
 from sklearn.datasets import load_digits
 
 from skwass import DeepWassersteinEmbedder, KuratowskiEmbedder, WormholeEmbedder
@@ -168,6 +171,48 @@ def test_a_fit_that_goes_on_has_a_file_of_its_own(path, tmp_path):
         embedder.fit(CLOUDS, checkpoint=path)
     expected = state_of(pickle.loads(pickle.dumps(embedder)).fit(CLOUDS))
     assert state_of(embedder.fit(CLOUDS, checkpoint=tmp_path / "more")) == expected
+
+
+def test_weights_that_stayed_do_not_hide_another_fit(path):
+    embedder = of_clouds(weight_decay=0.0).fit(CLOUDS)
+    embedder.set_params(warm_start=True, learning_rate=1e-30)
+    embedder.fit(CLOUDS, checkpoint=path)
+    with pytest.raises(ValueError, match="other weights to go on from"):
+        embedder.fit(CLOUDS, checkpoint=path)
+
+
+def test_what_a_gpu_noted_is_read_without(path, monkeypatch):
+    checkpoint, places, load = Checkpoint(path, {}), [], torch.load
+
+    def load_there(file, map_location=None, **settings):
+        places.append(map_location)
+        return load(file, map_location=map_location, **settings)
+
+    monkeypatch.setattr(torch, "load", load_there)
+    checkpoint.note("weights", torch.ones(2))
+    assert checkpoint.read("weights").tolist() == [1, 1]
+    assert set(places) == {"cpu"}
+
+
+def test_of_two_that_begin_at_once_one_is_refused(path):
+    class Late(Checkpoint):
+        n_reads = 0
+
+        def read(self, name):
+            self.n_reads += 1
+            return None if self.n_reads == 1 else super().read(name)
+
+    Checkpoint(path, {"data": "one"})
+    with pytest.raises(ValueError, match="other data"):
+        Late(path, {"data": "two"})
+    Checkpoint(path, {"data": "one"})
+
+
+def test_a_table_of_others_is_named(path):
+    with closing(sqlite3.connect(path)) as file, file:
+        file.execute("CREATE TABLE entries (day TEXT)")
+    with pytest.raises(ValueError, match="no column named name|no such column"):
+        of_clouds().fit(CLOUDS, checkpoint=path)
 
 
 @pytest.mark.parametrize(

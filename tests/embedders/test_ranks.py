@@ -1,6 +1,7 @@
 """Two processes fit one network together, and get what one alone gets."""
 
 import os
+import pickle
 import signal
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from sklearn.datasets import load_digits
 
 from skwass import WormholeEmbedder, _ranks
 from skwass.labels import InBatch
+from skwass.labels.given import warn_of_other_labels
+from skwass.measures import as_measures
 from tests.toys import clouds_of, make_small
 
 pytestmark = pytest.mark.slow
@@ -48,7 +51,17 @@ class Broken:
 torch.distributed.init_process_group(
     "gloo", init_method=f"file://{folder}/meeting", rank=rank, world_size=2
 )
+class Scoring:
+    def setup(self, estimator, context):
+        pass
+    teardown = on_fit_task_begin = setup
+    def on_fit_task_end(self, estimator, context, *, fitted_estimator=None):
+        if context.task_name == "epoch":
+            assert np.isfinite(fitted_estimator.score(X))
+            np.save(f"{folder}/scored", 1)
 embedder, X = FITS[name]()
+if what == "score" and rank == 0:
+    embedder.set_callbacks(Scoring())
 if what == "other" and rank == 1:
     X = X[:-1]
 if what == "fail":
@@ -126,6 +139,61 @@ def test_a_failure_in_one_is_raised_in_both(tmp_path):
     codes, errors = run(tmp_path, "transport maps", "fail")
     assert codes == [1, 1]
     assert all("this solver is broken" in error for error in errors)
+
+
+def test_callbacks_of_one_may_score(tmp_path):
+    codes, errors = run(tmp_path, "images, a decoder, maps", "score")
+    assert codes == [0, 0], errors
+    assert (tmp_path / "scored.npy").exists()
+    embedder, X = FITS["images, a decoder, maps"]()
+    losses = np.load(tmp_path / "losses.npy")
+    np.testing.assert_allclose(losses, embedder.fit(X).loss_curve_, rtol=1e-5)
+
+
+def test_the_file_of_another_fit_is_refused_in_both(tmp_path):
+    embedder, X = FITS["in the batch"]()
+    embedder.set_params(max_iter=1).fit(X, checkpoint=tmp_path / "checkpoint")
+    codes, errors = run(tmp_path, "in the batch", "again")
+    assert codes == [1, 1]
+    assert all("of a fit with other max_iter" in error for error in errors)
+
+
+class _Group:
+    """A group of two, of which the other one does not answer."""
+
+    def __getattr__(self, name):
+        raise AssertionError(f"{name} was called by one process alone")
+
+    is_available = is_initialized = staticmethod(lambda: True)
+    get_world_size = staticmethod(lambda: 2)
+    get_rank = staticmethod(lambda: 0)
+
+
+def test_given_labels_are_compared_by_each_process_alone(monkeypatch):
+    monkeypatch.setattr(_ranks, "dist", _Group())
+    pairs = np.column_stack(np.triu_indices(8, k=1))
+    with _ranks.together(), pytest.warns(UserWarning, match="Got distances that are"):
+        warn_of_other_labels("exact", as_measures(CLOUDS), pairs, np.ones(len(pairs)))
+
+
+def test_failures_that_do_not_travel_are_told(monkeypatch):
+    class Local(Exception):
+        pass
+
+    def label(numbers):
+        raise Local("this one stays")
+        yield
+
+    gathered = []
+    monkeypatch.setattr(_ranks, "dist", _Group())
+    monkeypatch.setattr(
+        _ranks,
+        "gather",
+        lambda value: gathered.append(pickle.dumps(value)) or [value],
+    )
+    with _ranks.together(), pytest.raises(RuntimeError, match="Local: this one stays"):
+        list(_ranks.by_all([0], label))
+    assert gathered
 
 
 def test_alone_nothing_is_said():

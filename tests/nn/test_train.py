@@ -1,13 +1,25 @@
 """The training loop: what it keeps, when it stops, and its schedule."""
 
 import math
+from contextlib import contextmanager
 
 import pytest
 import torch
 from torch import nn
 
 from skwass.nn.initialization import build
-from skwass.nn.train import WARM_UP, TrainingOptions, one_cycle, train, train_epoch
+from skwass.nn.train import (
+    WARM_UP,
+    TrainingOptions,
+    _BestWeights,
+    _Schedule,
+    _State,
+    make_optimizer,
+    one_cycle,
+    train,
+    train_epoch,
+)
+from skwass.nn.train import seeded as seeded_dropout
 
 OPTIONS = TrainingOptions(
     max_iter=6,
@@ -230,3 +242,34 @@ def test_gradients_are_clipped(factor):
     expected = 0.1 * gradient * min(1, 0.5 / float(gradient.norm()))
     assert math.isclose(float(expected.norm()), 0.05, rel_tol=1e-4) == (factor >= 1)
     torch.testing.assert_close(before - flat(model), expected, rtol=1e-3, atol=1e-6)
+
+
+def test_dropout_on_a_second_gpu_has_the_seed_there(monkeypatch):
+    current, seeds, fork = ["cuda:0"], {}, torch.random.fork_rng
+
+    @contextmanager
+    def on(device):
+        current.append(str(device))
+        yield
+        current.pop()
+
+    def manual_seed(seed):
+        seeds[current[-1]] = seed
+
+    monkeypatch.setattr(torch.cuda, "device", on)
+    monkeypatch.setattr(torch.cuda, "manual_seed", manual_seed)
+    monkeypatch.setattr(torch.random, "fork_rng", lambda devices: fork(devices=[]))
+    with seeded_dropout(seeded(7), torch.device("cuda:1")):
+        assert seeds == {"cuda:1": 7}
+
+
+def test_a_state_that_was_noted_without_a_gpu_is_taken_up_with_one():
+    model, own, on_gpu = new_model(), seeded(0), seeded(5)
+    parts = model, make_optimizer(model, OPTIONS), nn.Identity(), _Schedule(9, None)
+    state = _State(*parts, _BestWeights(model, OPTIONS), own)
+    noted, expected = state.dump(), own.get_state().clone()
+    own.manual_seed(3)
+    state.generators["cuda"] = on_gpu
+    state.load(noted)
+    assert own.get_state().equal(expected)
+    assert on_gpu.initial_seed() == 5
