@@ -182,7 +182,7 @@ class WassersteinNeighborsTransformer(
 
         Returns
         -------
-        graph : csr_matrix of shape (n_queries, n_samples_fit_)
+        graph : csr_matrix of shape (n_queries, `n_samples_fit_`)
             Rows in ascending order of W.
         """
         check_is_fitted(self)

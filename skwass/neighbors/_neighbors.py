@@ -102,7 +102,7 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
     ----------
     embedder_ : object
         Fitted embedder.
-    embedding_ : ndarray of shape (n_samples_fit_, n_features_out), float32
+    embedding_ : ndarray of shape (`n_samples_fit_`, n_features_out), float32
         Embeddings of stored measures.
     ground_truth_ : object
         The distance.
@@ -378,7 +378,7 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
 
         Returns
         -------
-        graph : csr_matrix of shape (n_queries, n_samples_fit_)
+        graph : csr_matrix of shape (n_queries, `n_samples_fit_`)
             Row i has the neighbours of query i, the nearest first.
         """
         distances, indices = self.kneighbors(X, n_neighbors)
@@ -402,7 +402,7 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
 
         Returns
         -------
-        graph : csr_matrix of shape (n_queries, n_samples_fit_)
+        graph : csr_matrix of shape (n_queries, `n_samples_fit_`)
         """
         distances, indices = self.radius_neighbors(X, radius)
         return self._graph(distances, indices, mode)
