@@ -56,7 +56,7 @@ FITS = {
     ),
     "transport maps": lambda: (of_clouds(), IN_SPACE),
 }
-FAST = "maps and a decoder", "dropout", "rounds"
+FAST = "dropout", "rounds"
 fits = pytest.mark.parametrize(
     "make",
     [

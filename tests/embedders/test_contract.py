@@ -327,6 +327,7 @@ def test_partial_fit_learns_batch_by_batch(small, digits):
     assert embedder.loss_curve_[-1] < 0.4 * embedder.loss_curve_[0]
 
 
+@pytest.mark.slow
 def test_max_time_ends_the_fit(small, digits, clock):
     """Of two minutes 75 s go to labels, which come in one chunk; steps of a second
     fill what is left.

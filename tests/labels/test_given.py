@@ -53,6 +53,7 @@ FAULTS = {
 quiet = pytest.mark.filterwarnings("ignore:Fitted a scale of")
 
 
+@pytest.mark.slow
 @quiet
 @every_embedder
 @pytest.mark.parametrize("name", FAULTS)
