@@ -1,6 +1,7 @@
 """What tests of all rooms share: small images, an embedder of them, and a clock."""
 
 import threading
+import warnings
 from functools import partial
 
 import pytest
@@ -57,6 +58,27 @@ def batches(monkeypatch):
 
     monkeypatch.setattr(PairObjective, "__call__", spy)
     return seen
+
+
+@pytest.fixture(scope="module")
+def client():
+    """Return the client of a dask cluster of two processes on this machine."""
+    dask = pytest.importorskip("dask")
+    distributed = pytest.importorskip("distributed")
+    # Of dask: on a busy machine its own are too short.
+    limits = {f"distributed.comm.timeouts.{k}": "300s" for k in ("connect", "tcp")}
+    with (
+        warnings.catch_warnings(),
+        dask.config.set(limits),
+        distributed.Client(
+            n_workers=2,
+            threads_per_worker=1,
+            processes=True,
+            dashboard_address=":0",  # any free port: another cluster may run here
+            timeout="300s",
+        ) as client,
+    ):
+        yield client
 
 
 class Clock:

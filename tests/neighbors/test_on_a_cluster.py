@@ -1,7 +1,5 @@
 """Searches in other processes: each sees a part of the measures; the same answer."""
 
-import warnings
-
 import joblib
 import pytest
 from brute import make
@@ -10,9 +8,6 @@ from numpy.testing import assert_array_equal
 from skwass import PseudobulkEmbedder
 from skwass.neighbors import WassersteinNeighbors
 
-dask = pytest.importorskip("dask")
-distributed = pytest.importorskip("distributed")
-_LIMITS = ("connect", "tcp")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.filterwarnings(
@@ -21,22 +16,6 @@ pytestmark = [
         "default::pytest.PytestUnraisableExceptionWarning",
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def client():
-    with (
-        warnings.catch_warnings(),
-        dask.config.set({f"distributed.comm.timeouts.{k}": "300s" for k in _LIMITS}),
-        distributed.Client(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",
-            timeout="300s",
-        ) as client,
-    ):
-        yield client
 
 
 @pytest.mark.parametrize("kind", ["grid", "weighted"])

@@ -1,7 +1,6 @@
 """Chunks in other processes: the same bits, and data sent once."""
 
 import os
-import warnings
 from pickle import dumps
 
 import joblib
@@ -18,8 +17,6 @@ from skwass.streaming._transform import _Work
 
 dask = pytest.importorskip("dask")
 distributed = pytest.importorskip("distributed")
-# Of dask: on a busy machine its own are too short.
-_LIMITS = ("connect", "tcp")
 # What dask and its sockets leave behind is not ours.
 pytestmark = [
     pytest.mark.slow,
@@ -29,22 +26,6 @@ pytestmark = [
         "default::pytest.PytestUnraisableExceptionWarning",
     ),
 ]
-
-
-@pytest.fixture(scope="module")
-def client():
-    with (
-        warnings.catch_warnings(),
-        dask.config.set({f"distributed.comm.timeouts.{k}": "300s" for k in _LIMITS}),
-        distributed.Client(
-            n_workers=2,
-            threads_per_worker=1,
-            processes=True,
-            dashboard_address=":0",  # any free port: another cluster may run here
-            timeout="300s",
-        ) as client,
-    ):
-        yield client
 
 
 @pytest.fixture(params=["dask", "loky"])
