@@ -21,6 +21,7 @@ FLOORS = {
     "_version": 0,
     "_clock": 0,
     "_ranks": 0,
+    "_random": 0,
     "measures": 0,
     "ot": 1,
     "nn": 3,

@@ -10,9 +10,9 @@ from sklearn.base import (
     ClassNamePrefixFeaturesOutMixin,
     TransformerMixin,
 )
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
+from .._random import fresh_random_state
 from ..labels.given import check_labels, refuse_other_unit
 from ..labels.solve import Labeller
 from ..measures import MeasureReaderMixin
@@ -40,17 +40,6 @@ _MAX_EMBEDDING = 1e18
 _BLOCK_ENTRIES = 2**22
 # Coordinates beyond two to this power need a unit of their own.
 _MAX_EXPONENT = 60
-
-
-def fresh_random_state(random_state):
-    """Return a RandomState that is not numpy's global one.
-
-    scikit-learn reads None as the global generator; we promise not to touch that, and
-    draw a new one instead.
-    """
-    if random_state is None:
-        return np.random.RandomState()
-    return check_random_state(random_state)
 
 
 def at_least_two(measures):

@@ -11,6 +11,7 @@ from sklearn.base import _fit_context
 from sklearn.callback import CallbackSupportMixin
 
 from .. import _clock, _ranks
+from .._random import fresh_random_state
 from ..architectures.choice import retune
 from ..labels.given import warn_of_other_labels
 from ..labels.holdout import MAX_VALIDATION_PAIRS
@@ -22,7 +23,7 @@ from ..labels.solve import BatchLabeller
 from ..measures.layout import refuse_square
 from ..nn.objectives import PairObjective, ValidationScore
 from ..nn.train import TrainingResult, make_optimizer, seeded, train_epoch
-from ._base import at_least_two, fresh_random_state
+from ._base import at_least_two
 from ._budget import TRIAL_SHARE, Budget, choose_budget, measure_speeds, plans_time
 from ._checkpoint import open_checkpoint
 from ._checks import network_parameters, warn_of_changes

@@ -8,12 +8,13 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval
 
+from .._random import fresh_random_state
 from ..files import FileMixin
 from ..labels.given import warn_of_other_labels
 from ..measures.layout import refuse_square
 from ..ot import sample_pairs
 from ..ot.ground_truths import GROUND_TRUTH_CONSTRAINT
-from ._base import OF_INPUT, WassersteinEmbedder, at_least_two, fresh_random_state
+from ._base import OF_INPUT, WassersteinEmbedder, at_least_two
 
 
 class TrainingFreeEmbedder(FileMixin, WassersteinEmbedder):

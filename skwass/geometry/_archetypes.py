@@ -8,10 +8,10 @@ from sklearn.base import ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils._param_validation import Interval
 from sklearn.utils.validation import check_is_fitted
 
+from .._random import fresh_random_state
 from ._shared import (
     EMBEDDER_CONSTRAINT,
     OnEmbeddings,
-    own_random_state,
     share_explained,
 )
 
@@ -149,7 +149,7 @@ class WassersteinArchetypes(
         spread = np.square(Z - center).sum()
         unit = np.sqrt(spread / len(Z)) or 1.0
         rows = (Z - center) / unit
-        rng = own_random_state(self.random_state)
+        rng = fresh_random_state(self.random_state)
         _, first = kmeans_plusplus(rows, self.n_archetypes, random_state=rng)
         weights, loss, self.n_iter_ = _factorise(rows, first, self.max_iter, self.tol)
         self.weights_, self.archetypes_ = weights, weights @ Z

@@ -11,6 +11,7 @@ from sklearn.base import (
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._random import fresh_random_state
 from ..measures import as_measures
 from ..measures.subsets import rows_of
 from ..ot import pairwise_wasserstein
@@ -18,7 +19,6 @@ from ._barycenters import barycenter
 from ._shared import (
     EMBEDDER_CONSTRAINT,
     OnEmbeddings,
-    own_random_state,
     refuse_other_distance,
 )
 
@@ -135,7 +135,7 @@ class WassersteinKMeans(
             self.n_clusters,
             n_init=self.n_init,
             max_iter=self.max_iter,
-            random_state=own_random_state(self.random_state),
+            random_state=fresh_random_state(self.random_state),
         ).fit(Z)
         self.cluster_centers_ = self._kmeans.cluster_centers_
         self.labels_, self.inertia_ = self._kmeans.labels_, self._kmeans.inertia_

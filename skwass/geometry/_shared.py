@@ -13,11 +13,6 @@ from ..ot.ground_truths import is_w2
 EMBEDDER_CONSTRAINT = [HasMethods(["fit", "transform"])]
 
 
-def own_random_state(random_state):
-    """Return what draws: never the global generator of numpy."""
-    return np.random.RandomState() if random_state is None else random_state
-
-
 def refuse_other_estimators(embedder):
     """Raise unless a fitted estimator is one of measures, or stands for one."""
     if not all(

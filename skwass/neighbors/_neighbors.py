@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, _fit_context
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
 from sklearn.utils.validation import check_is_fitted
 
+from .._random import fresh_random_state
 from ..measures import MeasureReaderMixin
 from ..measures.units import in_unit, unit_exponent
 from ..ot.duals import has_duals, looked_up, on_bins
@@ -24,7 +25,7 @@ from ._candidates import by_embedding, by_label, nearest
 from ._checks import check_count, check_radius, graph_of, refuse_uncertain
 from ._files import NeighborsFileMixin
 from ._index import INDEXES, Index
-from ._proposer import bins_of, fitted_to, fresh_random_state, rows_of
+from ._proposer import bins_of, fitted_to, rows_of
 from ._recall import calibrate
 from ._record import NeighborSearch, as_table, from_table, ragged
 from ._resume import search_table
@@ -262,8 +263,7 @@ class WassersteinNeighbors(NeighborsFileMixin, MeasureReaderMixin, BaseEstimator
             )
         truth = as_ground_truth(self.ground_truth)
         refuse_uncertain(self.mode, truth)
-        rng = fresh_random_state(self.random_state)
-        self._seed = int(rng.randint(2**31 - 1))
+        self._seed = int(fresh_random_state(self.random_state).randint(2**31 - 1))
         embedder = fitted_to(self.embedder, measures, self._seed)
         rows = rows_of(embedder, measures)
         self._remember(X, measures)

@@ -2,7 +2,6 @@
 
 import numpy as np
 from sklearn.base import clone
-from sklearn.utils import check_random_state
 from sklearn.utils.validation import check_is_fitted
 
 from ..embedders import LinearOTEmbedder
@@ -10,13 +9,6 @@ from ..measures import Histograms
 
 # Columns of the default, where the data have as many.
 _N_COMPONENTS = 64
-
-
-def fresh_random_state(random_state):
-    """Return a RandomState that is not numpy's global one."""
-    if random_state is None:
-        return np.random.RandomState()
-    return check_random_state(random_state)
 
 
 def default_embedder(measures, random_state):
